@@ -1,0 +1,23 @@
+"""Tensors, the graph they record, and the walk back through it."""
+
+from __future__ import annotations
+
+from trainctl.autograd.engine import backward, grad
+from trainctl.autograd.function import Function
+from trainctl.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from trainctl.autograd.gradcheck import gradcheck
+from trainctl.autograd.tensor import Tensor
+from trainctl.autograd.variable import Variable
+
+__all__ = [
+    "Function",
+    "Tensor",
+    "Variable",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "inference_mode",
+    "no_grad",
+    "set_grad_enabled",
+]

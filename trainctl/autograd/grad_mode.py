@@ -1,0 +1,133 @@
+"""Switches for recording the graph, as context managers and as decorators."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+from trainctl.autograd.state import state
+
+
+class _Mode:
+    """Sets one switch on entry and puts the old value back on exit; decorates functions too."""
+
+    def __init__(self, grad: bool, inference: bool = False) -> None:
+        self._wanted = (grad, inference)
+        self._before: list[tuple[bool, bool]] = []
+
+    def __enter__(self) -> Self:
+        self._before.append((state.grad, state.inference))
+        state.grad, state.inference = self._wanted[0], self._wanted[1] or state.inference
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state.grad, state.inference = self._before.pop()
+
+    def _clone(self) -> _Mode:
+        return _Mode(*self._wanted)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(function):
+            return self._wrap_generator(function)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._clone():
+                return function(*args, **kwargs)
+
+        return run
+
+    def _wrap_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            iterator = function(*args, **kwargs)
+            reply: Any = None
+            while True:
+                try:  # the mode holds inside the generator's own steps, not in whoever consumes it
+                    with self._clone():
+                        value = iterator.send(reply)
+                except StopIteration as stop:
+                    return stop.value
+                reply = yield value
+
+        return run
+
+
+class no_grad(_Mode):
+    """Record nothing: results do not require a gradient.
+
+    Example:
+        >>> import trainctl
+        >>> x = trainctl.ones(1, requires_grad=True)
+        >>> with no_grad():
+        ...     (x * 2).requires_grad
+        False
+    """
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """Also usable as ``@no_grad`` without parentheses."""
+        self = super().__new__(cls)
+        if function is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(function)
+
+    def __init__(self) -> None:
+        super().__init__(grad=False)
+
+
+class enable_grad(_Mode):
+    """Record again inside :class:`no_grad`.
+
+    Example:
+        >>> with no_grad(), enable_grad():
+        ...     is_grad_enabled()
+        True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(grad=True)
+
+
+class set_grad_enabled(_Mode):
+    """Turn recording on or off, at once as a call, or for a ``with`` block.
+
+    Example:
+        >>> with set_grad_enabled(False):
+        ...     is_grad_enabled()
+        False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(grad=bool(mode))
+        self._before.append((state.grad, state.inference))
+        state.grad = bool(mode)
+
+    def __enter__(self) -> Self:
+        state.grad = self._wanted[0]
+        return self
+
+
+class inference_mode(_Mode):
+    """Like :class:`no_grad`, for code that will never ask for a gradient of what it makes.
+
+    Example:
+        >>> with inference_mode():
+        ...     is_inference_mode_enabled()
+        True
+    """
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(grad=state.grad and not mode, inference=mode)
+
+
+def is_grad_enabled() -> bool:
+    """Return whether ops are being recorded."""
+    return state.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Return whether :class:`inference_mode` is on."""
+    return state.inference

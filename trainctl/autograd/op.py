@@ -1,0 +1,237 @@
+"""One op: array code forward, tensor code backward, and a node of the graph between them.
+
+A subclass says how to compute (``forward``, on arrays of whatever backend) and, right below, what its
+gradient is (``backward``, in tensor ops, so that the gradient can be differentiated again). An instance is
+one application of the op: it holds the call's parameters as attributes and, where a gradient will be
+asked for, is the node of the graph. Replaying it on other arrays is calling ``forward`` again.
+
+Two things no op has to do itself: a gradient that is larger than its input because the input was broadcast
+is summed back, and one of another dtype is cast back (:func:`trainctl.autograd.engine.fit_gradient`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, ClassVar
+
+import numpy
+
+from trainctl.autograd.state import quietly, state
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend.arrays import NUMPY, Array, Backend, backend_of
+
+_sequence = itertools.count()
+
+
+class Op:
+    """Base of every op.
+
+    Attributes:
+        saves: indices of the inputs that ``backward`` reads, as ``self.saved``.
+        saves_output: ``backward`` reads the output, as the last of ``self.saved``.
+        is_view: the output shares the first input's memory.
+        differentiable: False for ops whose output has no gradient (comparisons, argmax).
+        xp: the backend of the arrays at hand.
+        edges: for each input, None or where its gradient goes: a leaf tensor, or (node, output number).
+    """
+
+    saves: ClassVar[tuple[int, ...]] = ()
+    saves_output: ClassVar[bool] = False
+    is_view: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = True
+    gives_fresh_gradients: ClassVar[bool] = True
+
+    xp: Backend = NUMPY
+    params: dict[str, Any] = {}  # noqa: RUF012 - a default that is replaced, never changed
+    edges: tuple[Any, ...] = ()
+    sequence: int = -1
+    meta: Any = None
+    _saved: Any = ()
+    _hooks: Any = None
+    _output_hooks: Any = None
+
+    def forward(self, *arrays: Array, out: Array | None = None) -> Any:
+        """Compute the output from arrays, into ``out`` where it is given."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, *gys: Tensor) -> Any:
+        """Return the gradient of each input (None where there is none) from those of the outputs."""
+        raise RuntimeError(f"derivative for {self.name()} is not implemented")
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the op's name as PyTorch prints nodes: ``AddBackward0``."""
+        return cls.__name__ + "Backward0"
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    @classmethod
+    def apply(cls, *inputs: Any, **params: Any) -> Any:
+        """Run the op on tensors (and Python numbers) and record it if a gradient will flow.
+
+        Inputs must already agree in dtype: promotion is the caller's (``ops.elementwise.binary``).
+        """
+        node = cls()
+        if params:
+            node.params = params
+            node.__dict__.update(params)
+        arrays = []
+        needs_grad = False
+        for each in inputs:
+            if isinstance(each, Tensor):
+                arrays.append(each._array)
+                if each._requires_grad or (each._base is not None and each.requires_grad):
+                    needs_grad = True
+            else:
+                arrays.append(each)
+        if type(arrays[0]) is not numpy.ndarray:
+            node.xp = _common_backend(arrays)
+        result = node.forward(*arrays) if state.quiet else _forward_quietly(node, arrays)
+        if type(result) is tuple:
+            outputs = tuple(Tensor._wrap(each) for each in result)
+            if needs_grad and state.grad and cls.differentiable:
+                node._record(inputs, outputs)
+            return outputs
+        output = Tensor._wrap(result)
+        if cls.is_view and inputs:
+            _mark_view(output, inputs[0], node)
+        if needs_grad and state.grad and cls.differentiable and output._array.dtype.kind in "fc":
+            node._record(inputs, (output,))
+        return output
+
+    def _record(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
+        """Make this application a node: where gradients go, and what backward will read."""
+        self.edges = tuple(
+            each.grad_edge() if isinstance(each, Tensor) and each._requires_grad else None for each in inputs
+        )
+        self.sequence = next(_sequence)
+        self.meta = tuple((each._array.shape, each._array.dtype) for each in outputs)
+        saved = [SavedTensor(inputs[i]) for i in self.saves]
+        if self.saves_output:
+            saved.extend(SavedTensor(each, number, self) for number, each in enumerate(outputs))
+        self._saved = saved
+        for number, each in enumerate(outputs):
+            if each._array.dtype.kind in "fc":
+                each._requires_grad = True
+                each._grad_fn = self
+                each._output_number = number
+
+    @property
+    def saved(self) -> list[Any]:
+        """What ``saves`` and ``saves_output`` asked for, as tensors, checked to be unchanged.
+
+        Raises:
+            RuntimeError: backward already ran and freed them, or one was changed in place since.
+        """
+        if self._saved is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved tensors after they "
+                "have already been freed). Saved intermediate values of the graph are freed when you call .backward() "
+                "or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time."
+            )
+        return [each.unpack(self) for each in self._saved]
+
+    def needs(self, number: int) -> bool:
+        """Return whether a gradient of this input is wanted."""
+        return self.edges[number] is not None
+
+    def release(self) -> None:
+        """Free what backward read."""
+        if self._saved:
+            self._saved = None
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes that this one sends gradients to, each with its output's number."""
+        return tuple(
+            (None, 0) if edge is None else (AccumulateGrad(edge), 0) if isinstance(edge, Tensor) else edge
+            for edge in self.edges
+        )
+
+    def register_hook(self, hook: Any) -> Any:
+        """Call ``hook(grad_inputs, grad_outputs)`` after this node's backward; its result replaces grad_inputs."""
+        from trainctl.autograd.hooks import add_hook
+
+        if self._hooks is None:
+            self._hooks = {}
+        return add_hook(self._hooks, hook)
+
+
+@quietly
+def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
+    return node.forward(*arrays)
+
+
+def _common_backend(arrays: list[Any]) -> Backend:
+    """Return the backend of the arrays among the operands."""
+    return next(backend_of(each) for each in arrays if hasattr(each, "dtype"))
+
+
+class AccumulateGrad:
+    """What ``next_functions`` shows for a leaf: the place where ``variable.grad`` is added to."""
+
+    def __init__(self, variable: Tensor) -> None:
+        self.variable = variable
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+    @classmethod
+    def name(cls) -> str:
+        """Return ``AccumulateGrad``."""
+        return cls.__name__
+
+
+class SavedTensor:
+    """A tensor kept for backward with the version it had.
+
+    An output is kept without its link to the node, which would be a reference cycle, and gets it back
+    when it is unpacked.
+    """
+
+    __slots__ = ("number", "tensor", "version")
+
+    def __init__(self, tensor: Any, number: int = -1, node: Op | None = None) -> None:
+        self.number = number
+        if node is not None:
+            tensor._share_version()
+            kept = Tensor._wrap(tensor._array)
+            kept._versions = tensor._versions
+            self.tensor, self.version = kept, kept._version
+        elif isinstance(tensor, Tensor):
+            self.tensor, self.version = tensor, tensor._version
+        else:
+            self.tensor, self.version = tensor, 0
+
+    def unpack(self, node: Op) -> Any:
+        """Return the tensor.
+
+        Raises:
+            RuntimeError: it was changed in place after the op that needs it.
+        """
+        tensor = self.tensor
+        if not isinstance(tensor, Tensor):
+            return tensor
+        if tensor._version != self.version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"[{tensor.dtype} {list(tensor.shape)}], which is {'output ' + str(self.number) if self.number >= 0 else 'an input'} "
+                f"of {node.name()}, is at version {tensor._version}; expected version {self.version} instead. "
+                "Hint: change a clone (x = x.clone()) or use the out-of-place form of the op."
+            )
+        if self.number < 0:
+            return tensor
+        output = Tensor._wrap(tensor._array)
+        output._versions = tensor._versions
+        output._requires_grad, output._grad_fn, output._output_number = True, node, self.number
+        return output
+
+
+def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:
+    """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
+    source._share_version()
+    output._base = source if source._base is None else source._base
+    output._versions = source._versions
+    output._view_version = source._versions[0]
+    output._recipe = (*source._recipe, (type(node), node.params))

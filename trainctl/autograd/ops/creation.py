@@ -1,0 +1,240 @@
+"""New tensors from data and from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from trainctl.autograd.tensor import Tensor, as_shape
+from trainctl.backend import devices
+from trainctl.backend import dtypes
+from trainctl.backend.arrays import NUMPY
+from trainctl.backend.dtypes import dtype as DType
+
+
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Return a new tensor with a copy of ``data``.
+
+    Args:
+        data: a number, nested sequences of numbers or tensors, or an array.
+        dtype: default: int64, float32 (the default dtype), bool or complex64 for Python numbers; an array's own.
+        device: where it lives.
+        requires_grad: record ops on it.
+        pin_memory: has no effect on the CPU.
+
+    Raises:
+        ValueError: sequences of unequal length.
+        TypeError: elements that are not numbers.
+
+    Example:
+        >>> tensor([[1, 2], [3, 4]]).shape
+        trainctl.Size([2, 2])
+    """
+    if isinstance(data, Tensor):
+        import warnings
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than trainctl.tensor(sourceTensor).",
+            stacklevel=2,
+        )
+    return _finish(Tensor._wrap(_to_array(data, dtype, copy=True)), device, requires_grad)
+
+
+def _finish(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    if device is not None:
+        devices.check(device)
+    if requires_grad:
+        made.requires_grad = True
+    return made
+
+
+def _to_array(data: Any, dtype: DType | None, copy: bool) -> Any:
+    """Return an array of ``data`` in ``dtype``, or in the dtype that PyTorch infers."""
+    wanted = None if dtype is None else dtypes.as_dtype(dtype).array_dtype
+    if isinstance(data, Tensor):
+        data = data._array
+    if isinstance(data, (numpy.ndarray, numpy.generic)):
+        array = numpy.array(data, copy=copy or None)
+        kind = array.dtype if wanted is None else wanted
+        native = dtypes.of_array(array).array_dtype
+        return array.astype(native if wanted is None else kind, copy=False)
+    if isinstance(data, (list, tuple)):
+        data = _plain(data)
+    elif not isinstance(data, (bool, int, float, complex)) and not hasattr(data, "__array__"):
+        raise TypeError(f"cannot build a tensor from {type(data).__name__}: expected numbers, sequences of numbers, or an array")
+    try:
+        array = numpy.array(data) if wanted is None else _with_dtype(data, wanted)
+    except ValueError as error:
+        raise ValueError(f"expected sequences of equal length at every depth: {error}") from None
+    if wanted is None:
+        return array.astype(_inferred(array, data), copy=False)
+    return array
+
+
+def _with_dtype(data: Any, wanted: Any) -> Any:
+    """Return an array of Python numbers; integers out of range wrap only where PyTorch would refuse nothing."""
+    try:
+        return numpy.array(data, wanted)
+    except (OverflowError, TypeError) as error:
+        if isinstance(error, TypeError) and wanted.kind != "c" and numpy.array(data).dtype.kind == "c":
+            raise RuntimeError("value cannot be converted to a real type without overflow") from None
+        raise RuntimeError(f"value cannot be converted to type {wanted} without overflow") from None
+
+
+def _plain(data: Any) -> Any:
+    """Return nested sequences with tensors replaced by what they hold."""
+    if isinstance(data, Tensor):
+        return data._array if data._array.ndim else data._array.item()
+    if isinstance(data, (list, tuple)):
+        return [_plain(each) if isinstance(each, (Tensor, list, tuple)) else each for each in data]
+    return data
+
+
+def _holds_arrays(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(each, (numpy.ndarray, numpy.generic)) or _holds_arrays(each) for each in data
+    )
+
+
+def _inferred(array: Any, data: Any) -> Any:
+    """Return the dtype for Python numbers; what arrays within sequences brought stays."""
+    kind = array.dtype.kind
+    default = dtypes.get_default_dtype()
+    if array.size == 0 and kind == "f":
+        return default.array_dtype
+    if kind == "f":
+        return dtypes.of_array(array).array_dtype if _holds_arrays(data) else default.array_dtype
+    if kind == "c":
+        return dtypes.of_array(array).array_dtype if _holds_arrays(data) else default.to_complex().array_dtype
+    if kind in "ui" and not _holds_arrays(data):
+        if kind == "u":
+            raise RuntimeError("Overflow when unpacking long: an integer does not fit int64")
+        return dtypes.int64.array_dtype
+    if kind not in "buifc":
+        raise TypeError(f"can't convert data of type {array.dtype} to a tensor; expected numbers")
+    return dtypes.of_array(array).array_dtype
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Return ``data`` as a tensor, sharing memory where it is an array or tensor of that dtype."""
+    if isinstance(data, Tensor):
+        from trainctl.autograd.ops.cast import cast
+
+        return data if dtype is None else cast(data, dtype)
+    return _finish(Tensor._wrap(_to_array(data, dtype, copy=False)), device, False)
+
+
+def from_numpy(ndarray: Any) -> Tensor:
+    """Return a tensor that shares the array's memory.
+
+    Raises:
+        TypeError: not an array, or an element type without a counterpart.
+
+    Example:
+        >>> import numpy
+        >>> from_numpy(numpy.arange(3))
+        tensor([0, 1, 2])
+    """
+    if not isinstance(ndarray, numpy.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.of_array(ndarray)
+    return Tensor._wrap(ndarray)
+
+
+def _kind(dtype: DType | None) -> Any:
+    return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)).array_dtype
+
+
+def _maker(function: str, text: str) -> Callable[..., Tensor]:
+    def make(
+        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None,
+        layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
+    ) -> Tensor:  # fmt: skip
+        return _finish(Tensor._wrap(getattr(NUMPY, function)(_checked(size), _kind(dtype))), device, requires_grad)
+
+    make.__name__ = function
+    make.__doc__ = f"Return a tensor of a shape, {text}, in ``dtype`` (default: the default dtype)."
+    return make
+
+
+def _checked(size: Any) -> tuple[int, ...]:
+    shape = as_shape(size)
+    if any(each < 0 for each in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return shape
+
+
+zeros = _maker("zeros", "all 0")
+ones = _maker("ones", "all 1")
+empty = _maker("empty", "uninitialised")
+
+
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+    """Return a tensor of a shape, all ``fill_value``; the dtype follows the value unless given."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    kind = dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype)
+    return _finish(Tensor._wrap(NUMPY.full(_checked((size,)), value, kind.array_dtype)), device, requires_grad)
+
+
+def _like(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+        return function(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+    make.__name__ = f"{function.__name__}_like"
+    make.__doc__ = f"Return ``{function.__name__}`` of the shape and dtype of ``input``."
+    return make
+
+
+zeros_like = _like(zeros)
+ones_like = _like(ones)
+empty_like = _like(empty)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+    """Return a tensor of the shape and dtype of ``input``, all ``fill_value``."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+    """Return ``start, start + step, ...`` up to but without ``end``; integers give int64.
+
+    Raises:
+        RuntimeError: the step is 0 or leads away from ``end``.
+
+    Example:
+        >>> arange(1, 7, 2)
+        tensor([1, 3, 5])
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = (each.item() if isinstance(each, Tensor) else each for each in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None:
+        whole = all(isinstance(each, int) for each in (start, end, step))
+        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
+    count = int(numpy.ceil((end - start) / step))
+    exact = numpy.float64 if dtype.is_floating_point else numpy.int64
+    values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
+    return _finish(Tensor._wrap(values.astype(_kind(dtype))), device, requires_grad)
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+    """Return ``steps`` evenly spaced values from ``start`` to ``end``, both included.
+
+    Raises:
+        RuntimeError: a negative number of steps.
+    """
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(_kind(dtype))), device, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+    """Return a matrix with ones on the diagonal: ``[n, m]``."""
+    return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad)

@@ -1,0 +1,58 @@
+"""Padding with a constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops.shape import narrow
+from trainctl.autograd.tensor import Tensor
+
+
+class ConstantPad(Op):
+    """``sides``: (before, after) for each dim, none negative."""
+
+    sides: tuple[tuple[int, int], ...]
+    value: Any
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        if out is None:
+            shape = tuple(size + a + b for size, (a, b) in zip(x.shape, self.sides, strict=True))
+            out = self.xp.empty(shape, x.dtype)
+        out[...] = self.value
+        out[tuple(slice(a, a + size) for size, (a, _) in zip(x.shape, self.sides, strict=True))] = x
+        return out
+
+    def backward(self, gy: Tensor) -> Any:
+        return constant_pad_nd(gy, [-each for pair in reversed(self.sides) for each in pair])
+
+
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor:
+    """Return the tensor with ``value`` around it.
+
+    Args:
+        input: any shape.
+        pad: (before, after) for the last dim, then for the one before it, ...; negative: cut off.
+        value: what to fill with.
+
+    Raises:
+        RuntimeError: an odd number of sides, more than the dims have, or a cut larger than the dim.
+    """
+    ndim = input._array.ndim
+    if len(pad) % 2 or len(pad) > 2 * ndim:
+        raise RuntimeError(f"Length of pad must be even and at most twice the dims ({ndim}), got {len(pad)}")
+    sides = [(0, 0)] * ndim
+    for number in range(len(pad) // 2):
+        sides[ndim - 1 - number] = (int(pad[2 * number]), int(pad[2 * number + 1]))
+    for dim, (before, after) in enumerate(sides):
+        cut = (max(-before, 0), max(-after, 0))
+        if any(cut):
+            size = input._array.shape[dim]
+            if sum(cut) > size or size + before + after < 0:
+                raise RuntimeError(f"The input size {size}, plus negative padding {before} and {after}, resulted in a negative output size")
+            input = narrow(input, dim, cut[0], size - sum(cut))
+    kept = tuple((max(before, 0), max(after, 0)) for before, after in sides)
+    if not any(side for pair in kept for side in pair):
+        return input.clone()  # type: ignore[attr-defined]
+    return ConstantPad.apply(input, sides=kept, value=value)

@@ -1,0 +1,416 @@
+"""Shapes and views: the same elements, seen or laid out differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainctl.autograd.dims import wrap_dim, wrap_dims
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops.cast import promote
+from trainctl.autograd.tensor import Size, Tensor, as_shape
+
+
+class Clone(Op):
+    def forward(self, x: Any, out: Any = None) -> Any:
+        if out is None:
+            return x.copy(order="K") if not self.params.get("contiguous") else self.xp.ascontiguousarray(x).copy()
+        self.xp.copyto(out, x)
+        return out
+
+    def backward(self, gy: Tensor) -> Any:
+        return gy
+
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Return a copy that gradients flow through."""
+    return Clone.apply(input)
+
+
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Return the tensor with its elements in order in memory: itself, or a copy."""
+    return input if input.is_contiguous() else Clone.apply(input, contiguous=True)
+
+
+class View(Op):
+    """Another shape over the same memory."""
+
+    is_view = True
+    shape: tuple[int, ...]
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        self.before = x.shape
+        return x.reshape(self.shape)
+
+    def backward(self, gy: Tensor) -> Any:
+        return reshape(gy, self.before)
+
+
+def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return ``shape`` with its one -1 filled in.
+
+    Raises:
+        RuntimeError: the sizes do not multiply to ``count``, or more than one is -1.
+
+    Example:
+        >>> infer_shape((2, -1), 6)
+        (2, 3)
+    """
+    known = 1
+    for size in shape:
+        if size < -1:
+            raise RuntimeError(f"invalid shape dimension {size}")
+        known *= 1 if size == -1 else size
+    if shape.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if -1 in shape:
+        if known == 0:
+            raise RuntimeError(
+                f"cannot reshape tensor of {count} elements into shape {list(shape)} because the unspecified "
+                "dimension size -1 can be any value and is ambiguous"
+            )
+        if count % known == 0:
+            return tuple(count // known if size == -1 else size for size in shape)
+    elif known == count:
+        return shape
+    raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
+
+
+def shares_on_reshape(x: Tensor, shape: tuple[int, ...]) -> bool:
+    """Return whether the elements can be seen in this shape without a copy."""
+    if x.is_contiguous() or x._array.size == 0:
+        return True
+    return bool(x._xp.may_share_memory(x._array, x._array.reshape(shape)))
+
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """Return the elements in another shape (one size may be -1): a view where possible, else a copy.
+
+    Raises:
+        RuntimeError: the sizes do not fit.
+
+    Example:
+        >>> import trainctl
+        >>> trainctl.arange(6).reshape(2, -1).shape
+        trainctl.Size([2, 3])
+    """
+    wanted = infer_shape(as_shape(shape), input._array.size)
+    if not shares_on_reshape(input, wanted):
+        input = contiguous(input)
+    return View.apply(input, shape=wanted)
+
+
+def view(input: Tensor, *shape: Any) -> Tensor:
+    """Return the same memory in another shape; with a dtype, the same bytes as that type.
+
+    Raises:
+        RuntimeError: the memory cannot be seen so; ``reshape`` copies where needed.
+    """
+    wanted = infer_shape(as_shape(shape), input._array.size)
+    if not shares_on_reshape(input, wanted):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+            "two contiguous subspaces). Use .reshape(...) instead."
+        )
+    return View.apply(input, shape=wanted)
+
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Return the tensor with dims ``start_dim`` to ``end_dim`` made one.
+
+    Raises:
+        RuntimeError: ``start_dim`` comes after ``end_dim``.
+    """
+    shape = input._array.shape
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if not shape:
+        return reshape(input, (1,))
+    if start == end:
+        return input
+    size = 1
+    for each in shape[start : end + 1]:
+        size *= each
+    return reshape(input, (*shape[:start], size, *shape[end + 1 :]))
+
+
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """Return the tensor with ``dim`` split into ``sizes`` (one may be -1)."""
+    shape = input._array.shape
+    dim = wrap_dim(dim, len(shape))
+    return reshape(input, (*shape[:dim], *infer_shape(tuple(sizes), shape[dim]), *shape[dim + 1 :]))
+
+
+class Permute(Op):
+    is_view = True
+    dims: tuple[int, ...]
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return x.transpose(self.dims)
+
+    def backward(self, gy: Tensor) -> Any:
+        back = [0] * len(self.dims)
+        for place, dim in enumerate(self.dims):
+            back[dim] = place
+        return Permute.apply(gy, dims=tuple(back))
+
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """Return a view with the dims in another order.
+
+    Raises:
+        RuntimeError: the dims are not all of the tensor's, once each.
+    """
+    order = as_shape(dims)
+    if len(order) != input._array.ndim:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
+        )
+    return Permute.apply(input, dims=wrap_dims(order, input._array.ndim) if order else ())
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Return a view with two dims exchanged."""
+    ndim = input._array.ndim
+    dim0, dim1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
+    order = list(range(ndim))
+    if ndim:
+        order[dim0], order[dim1] = dim1, dim0
+    return Permute.apply(input, dims=tuple(order))
+
+
+def t(input: Tensor) -> Tensor:
+    """Return the transpose of a matrix; a vector or scalar as it is.
+
+    Raises:
+        RuntimeError: more than two dimensions.
+    """
+    if input._array.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return transpose(input, 0, 1) if input._array.ndim == 2 else input
+
+
+class Expand(Op):
+    is_view = True
+    shape: tuple[int, ...]
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return self.xp.broadcast_to(x, self.shape)
+
+    def backward(self, gy: Tensor) -> Any:
+        return gy  # the walk sums it back
+
+
+def expand(input: Tensor, *sizes: Any) -> Tensor:
+    """Return a view with size-1 dims repeated to ``sizes`` (-1: as it is), without copying.
+
+    Raises:
+        RuntimeError: a size differs from one that is not 1.
+    """
+    shape, have = as_shape(sizes), input._array.shape
+    if shape == have:
+        return input
+    if len(shape) < len(have):
+        raise RuntimeError(
+            f"expand({input.dtype}{list(have)}, size={list(shape)}): the number of sizes provided ({len(shape)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({len(have)})"
+        )
+    new = len(shape) - len(have)
+    full = tuple(have[i - new] if size == -1 and i >= new else size for i, size in enumerate(shape))
+    for i, size in enumerate(full):
+        if size < 0 or (i >= new and have[i - new] not in (1, size)):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({size}) must match the existing size ({have[i - new] if i >= new else 'none'}) "
+                f"at non-singleton dimension {i}. Target sizes: {list(shape)}. Tensor sizes: {list(have)}"
+            )
+    return Expand.apply(input, shape=full)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """Return the shape that tensors of these shapes broadcast to.
+
+    Raises:
+        RuntimeError: they do not.
+
+    Example:
+        >>> broadcast_shapes((2, 1), (3,))
+        trainctl.Size([2, 3])
+    """
+    sizes = [(each,) if isinstance(each, int) else tuple(each) for each in shapes]
+    result = [1] * max((len(each) for each in sizes), default=0)
+    for each in sizes:
+        for back, size in enumerate(reversed(each), 1):
+            if size != 1 and result[-back] not in (1, size):
+                raise RuntimeError(
+                    "Shape mismatch: objects cannot be broadcast to a single shape: " + ", ".join(map(str, sizes))
+                )
+            result[-back] = result[-back] if size == 1 else size
+    return Size(result)
+
+
+class SumTo(Op):
+    """Undo a broadcast: sum to a smaller shape."""
+
+    shape: tuple[int, ...]
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        self.before = x.shape
+        extra = x.ndim - len(self.shape)
+        dims = tuple(i for i in range(x.ndim) if i < extra or (self.shape[i - extra] == 1 and x.shape[i] != 1))
+        summed = self.xp.sum(x, axis=dims, keepdims=True)
+        return summed.reshape(self.shape) if out is None else self.xp.copyto(out, summed.reshape(self.shape)) or out
+
+    def backward(self, gy: Tensor) -> Any:
+        return expand(gy, self.before)
+
+
+def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return ``x`` summed over the dims that broadcasting from ``shape`` would have added or stretched.
+
+    Raises:
+        RuntimeError: ``shape`` does not broadcast to that of ``x``.
+    """
+    have = x._array.shape
+    if have == shape:
+        return x
+    behind = have[len(have) - len(shape) :] if len(have) >= len(shape) else None
+    if behind is None or any(want not in (1, got) for want, got in zip(shape, behind, strict=True)):
+        raise RuntimeError(f"size {list(shape)} is not expandable to size {list(have)}")
+    return SumTo.apply(x, shape=shape)
+
+
+def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+    """Return the tensor summed to a shape that broadcasts to its own."""
+    return sum_to_shape(input, as_shape(size))
+
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Return a view without the size-1 dims (all of them, or those named)."""
+    shape = input._array.shape
+    dims = wrap_dims(dim, len(shape)) if dim != () else ()
+    return View.apply(input, shape=tuple(size for i, size in enumerate(shape) if i not in dims or size != 1))
+
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """Return a view with a size-1 dim inserted at ``dim``."""
+    shape = input._array.shape
+    dim = wrap_dim(dim, len(shape) + 1)
+    return View.apply(input, shape=(*shape[:dim], 1, *shape[dim:]))
+
+
+class Cat(Op):
+    dim: int
+
+    def forward(self, *arrays: Any, out: Any = None) -> Any:
+        self.sizes = [each.shape[self.dim] for each in arrays]
+        return self.xp.concatenate(arrays, axis=self.dim, out=out)
+
+    def backward(self, gy: Tensor) -> Any:
+        gxs, start = [], 0
+        for size in self.sizes:
+            gxs.append(narrow(gy, self.dim, start, size))
+            start += size
+        return tuple(gxs)
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Return the tensors joined along an existing dim.
+
+    Raises:
+        RuntimeError: no tensors, or sizes that differ in another dim.
+    """
+    tensors = promote(*tensors) if tensors else ()
+    if not tensors:
+        raise RuntimeError("cat(): expected a non-empty list of Tensors")
+    kept = [each for each in tensors if each._array.shape != (0,)] or list(tensors[:1])  # legacy: skipped
+    if kept[0]._array.ndim == 0:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    dim = wrap_dim(dim, kept[0]._array.ndim)
+    first = kept[0]._array.shape
+    for number, each in enumerate(kept):
+        shape = each._array.shape
+        if len(shape) != len(first) or any(i != dim and a != b for i, (a, b) in enumerate(zip(first, shape, strict=True))):
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {dim}. Expected {list(first)} but got {list(shape)} "
+                f"for tensor number {number} in the list."
+            )
+    return Cat.apply(*kept, dim=dim)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Return the tensors, all of one shape, joined along a new dim.
+
+    Raises:
+        RuntimeError: no tensors, or shapes that differ.
+    """
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    first = tensors[0]._array.shape
+    for number, each in enumerate(tensors):
+        if each._array.shape != first:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
+                f"{list(each.shape)} at entry {number}"
+            )
+    dim = wrap_dim(dim, len(first) + 1)
+    return cat([unsqueeze(each, dim) for each in tensors], dim)
+
+
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """Return the view of ``length`` elements from ``start`` along ``dim``.
+
+    Raises:
+        RuntimeError: the range leaves the dim.
+    """
+    from trainctl.autograd.ops.indexing import slice_dim
+
+    dim = wrap_dim(dim, input._array.ndim)
+    size = input._array.shape[dim]
+    start = int(start) + size if start < 0 else int(start)
+    if length < 0 or not 0 <= start <= size - length:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
+    return slice_dim(input, dim, start, start + length)
+
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return views of the tensor in pieces of a size (the last may be smaller) or of the sizes listed.
+
+    Raises:
+        RuntimeError: the sizes do not sum to the dim.
+    """
+    dim = wrap_dim(dim, tensor._array.ndim)
+    size = tensor._array.shape[dim]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step < 0 or (step == 0 and size):
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
+        sizes = [min(step, size - start) for start in range(0, size, step)] if size else [0]
+    else:
+        sizes = [int(each) for each in split_size_or_sections]
+        if sum(sizes) != size:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), "
+                f"but got split_sizes={sizes}"
+            )
+    pieces, start = [], 0
+    for each in sizes:
+        pieces.append(narrow(tensor, dim, start, each))
+        start += each
+    return tuple(pieces)
+
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return at most ``chunks`` views of equal size along ``dim`` (the last may be smaller)."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    size = input._array.shape[wrap_dim(dim, input._array.ndim)]
+    return split(input, max(-(-size // chunks), 1), dim) if size else (input,) * chunks
+
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Return the views with ``dim`` removed, one for each of its elements."""
+    from trainctl.autograd.ops.indexing import select
+
+    return tuple(select(input, dim, i) for i in range(input._array.shape[wrap_dim(dim, input._array.ndim)]))

@@ -1,0 +1,69 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainctl.autograd.dims import wrap_dim
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops.cast import cast
+from trainctl.autograd.ops.elementwise import exp, mul, sub
+from trainctl.autograd.ops.reduction import sum
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend.dtypes import dtype as DType
+
+
+class Softmax(Op):
+    saves_output = True
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        xp = self.xp
+        y = xp.subtract(x, xp.max(x, axis=self.dim, keepdims=True), out=out)
+        xp.exp(y, out=y)
+        y /= xp.sum(y, axis=self.dim, keepdims=True)
+        return y
+
+    def backward(self, gy: Tensor) -> Any:
+        (y,) = self.saved
+        weighted = mul(gy, y)
+        return sub(weighted, mul(y, sum(weighted, self.dim, True)))
+
+
+def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+    """Return ``exp(input)`` over its sum along ``dim``."""
+    return _along(Softmax, input, dim, dtype)
+
+
+class LogSoftmax(Op):
+    saves_output = True
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        xp = self.xp
+        y = xp.subtract(x, xp.max(x, axis=self.dim, keepdims=True), out=out)
+        y -= xp.log(xp.sum(xp.exp(y), axis=self.dim, keepdims=True))
+        return y
+
+    def backward(self, gy: Tensor) -> Any:
+        (y,) = self.saved
+        return sub(gy, mul(exp(y), sum(gy, self.dim, True)))
+
+
+def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
+    """Return the logarithm of :func:`softmax`, without overflow."""
+    return _along(LogSoftmax, input, dim, dtype)
+
+
+def _along(cls: type[Op], input: Tensor, dim: int, dtype: DType | None) -> Tensor:
+    if dtype is not None:
+        input = cast(input, dtype)
+    if input._array.dtype.kind != "f":
+        raise RuntimeError(f'"{cls.__name__.lower()}" is not implemented for {input.dtype}: expected a floating-point tensor')
+    ndim = input._array.ndim
+    wrapped = wrap_dim(dim, ndim)
+    if input._array.size == 0:
+        return input.clone()  # type: ignore[attr-defined]
+    if ndim == 0:
+        return cls.apply(input.reshape(1), dim=0).reshape(())  # type: ignore[attr-defined]
+    return cls.apply(input, dim=wrapped)

@@ -1,0 +1,46 @@
+"""What the current thread is doing: recording a graph or not, and whether NumPy's warnings are off."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+
+class State(threading.local):
+    """Per-thread switches, read at every op.
+
+    Attributes:
+        grad: ops on tensors that require a gradient are recorded.
+        quiet: NumPy's floating-point warnings are already off in this context. A tensor op never warns,
+            as in PyTorch; switching them off costs more than a small op, so a module call or a backward
+            pass does it once for all ops inside.
+        inference: :class:`inference_mode` is on.
+    """
+
+    grad = True
+    quiet = False
+    inference = False
+
+
+state = State()
+
+
+def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Run ``function`` with NumPy's floating-point warnings off, for every op inside it."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if state.quiet:
+            return function(*args, **kwargs)
+        state.quiet = True
+        try:
+            with numpy.errstate(all="ignore"):
+                return function(*args, **kwargs)
+        finally:
+            state.quiet = False
+
+    return run

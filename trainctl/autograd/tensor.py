@@ -1,0 +1,500 @@
+"""``Tensor``: an array with a dtype, a device, and a place in the graph.
+
+The ops are bound to the class in :mod:`trainctl.autograd.methods`; here is what a tensor *is*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from trainctl.autograd.hooks import RemovableHandle, add_hook
+from trainctl.backend import dtypes
+from trainctl.backend.arrays import Array, Backend, backend_of
+from trainctl.backend.devices import CPU, device
+from trainctl.backend.dtypes import dtype
+
+if TYPE_CHECKING:
+    from trainctl.autograd.op import Op
+
+
+class Size(tuple):
+    """A shape: a tuple of sizes with ``numel()``.
+
+    Example:
+        >>> Size([2, 3]).numel()
+        6
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Return the number of elements in a tensor of this shape."""
+        count = 1
+        for size in self:
+            count *= size
+        return count
+
+    def __repr__(self) -> str:
+        return f"trainctl.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, index: Any) -> Any:
+        got = super().__getitem__(index)
+        return Size(got) if isinstance(index, slice) else got
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Tensor:
+    """An n-dimensional array that can record what is done with it.
+
+    Make one with :func:`trainctl.tensor`, :func:`trainctl.zeros`, :func:`trainctl.from_numpy`, ...
+
+    Attributes:
+        grad: the gradient that ``backward()`` left, for a leaf that requires one; else None.
+        name: a name for the user's own use (``Variable``'s second field).
+
+    Example:
+        >>> import trainctl
+        >>> x = trainctl.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * x).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
+    """
+
+    # Class-level defaults: making a tensor then costs one attribute, and most keep most of these.
+    _array: Array
+    _requires_grad = False
+    _grad_fn: Op | None = None
+    _output_number = 0
+    _versions: list[int] | None = None
+    _base: Tensor | None = None
+    _view_version = 0
+    _recipe: tuple[tuple[type[Op], dict[str, Any]], ...] = ()
+    _hooks: dict[int, Any] | None = None
+    _grad_hooks: dict[int, Any] | None = None
+    _retains_grad = False
+    _is_inference = False
+    grad: Tensor | None = None
+    name: str | None = None
+
+    __array_priority__ = 1000  # numpy_array * tensor is the tensor's operation
+    __array_ufunc__ = None
+
+    def __init__(self, *data: Any) -> None:
+        """``Tensor([1, 2])`` holds the data as float32; ``Tensor(2, 3)`` is uninitialised, of that shape."""
+        default = dtypes.get_default_dtype().array_dtype
+        if not data or all(isinstance(each, int) for each in data):
+            self._array = numpy.empty(data or (0,), default)
+        elif len(data) == 1 and isinstance(data[0], Size):
+            self._array = numpy.empty(data[0], default)
+        elif len(data) == 1 and isinstance(data[0], Tensor):
+            self._array = data[0]._array
+        elif len(data) == 1:
+            self._array = numpy.array(data[0], default)
+        else:
+            raise TypeError(f"Tensor() takes sizes or one sequence of data, got {len(data)} arguments")
+
+    @classmethod
+    def _wrap(cls, array: Any) -> Tensor:
+        """Return a tensor around an array, without a copy; NumPy's scalars become 0-d arrays."""
+        self = Tensor.__new__(Tensor)
+        self._array = numpy.asarray(array) if isinstance(array, numpy.generic) else array
+        return self
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of each dimension."""
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the size of one dimension."""
+        if dim is None:
+            return self.shape
+        from trainctl.autograd.dims import wrap_dim
+
+        return self._array.shape[wrap_dim(dim, self._array.ndim)]
+
+    @property
+    def dtype(self) -> dtype:
+        """The type of the elements."""
+        return dtypes.FROM_ARRAY[self._array.dtype]
+
+    @property
+    def device(self) -> device:
+        """Where the elements are."""
+        return CPU
+
+    @property
+    def _xp(self) -> Backend:
+        return backend_of(self._array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self._array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """The size of an element, in bytes."""
+        return self._array.itemsize
+
+    def element_size(self) -> int:
+        """Return the size of an element, in bytes."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all elements, in bytes."""
+        return self._array.nbytes
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return the step between neighbours in each dimension, in elements."""
+        strides = tuple(step // self._array.itemsize for step in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Return whether the elements lie in memory in order, last dimension fastest."""
+        return self._array.flags.c_contiguous
+
+    def storage_offset(self) -> int:
+        """Return the place of the first element in the memory that this view shares, in elements."""
+        if self._base is None:
+            return 0
+        return (self.data_ptr() - self._base.data_ptr()) // self._array.itemsize
+
+    def data_ptr(self) -> int:
+        """Return the address of the first element."""
+        return self._array.__array_interface__["data"][0]
+
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is a floating-point type."""
+        return self._array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Return whether the dtype is complex."""
+        return self._array.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        """Return whether the dtype has negative values."""
+        return self.dtype.is_signed
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the elements are on a GPU."""
+        return self.device.type == "cuda"
+
+    def get_device(self) -> int:
+        """Return the GPU's number, -1 on the CPU."""
+        return -1 if self.device.type == "cpu" else self.device.index or 0
+
+    # -- its place in the graph -----------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on this tensor are recorded; settable on a leaf."""
+        if self._base is not None:
+            self.grad_fn  # noqa: B018 - a change of the base may have made this view part of a graph
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not self.is_leaf:
+            if value:
+                return
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
+                "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        if value and self._array.dtype.kind not in "fc":
+            raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}")
+        self._requires_grad = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set ``requires_grad`` and return the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this tensor."""
+        return self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Op | None:
+        """The node that made this tensor, None for a leaf."""
+        if self._base is not None and self._versions is not None and self._view_version != self._versions[0]:
+            from trainctl.autograd.inplace import refresh_view
+
+            refresh_view(self)
+        return self._grad_fn
+
+    @property
+    def output_nr(self) -> int:
+        """Which output of ``grad_fn`` this tensor is."""
+        return self._output_number
+
+    def grad_edge(self) -> Any:
+        """Return where a gradient of this tensor goes: itself for a leaf, else (node, output number)."""
+        node = self.grad_fn
+        return self if node is None else (node, self._output_number)
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._versions is None else self._versions[0]
+
+    def _share_version(self) -> None:
+        if self._versions is None:
+            self._versions = [0]
+
+    def _bump_version(self) -> None:
+        """Note that the elements were changed in place."""
+        if self._versions is None:
+            self._versions = [1]
+        else:
+            self._versions[0] += 1
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements outside the graph; assigning replaces the elements."""
+        return Tensor._wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
+        self._array = value._array
+        self._bump_version()
+
+    def detach(self) -> Tensor:
+        """Return a view of the same elements outside the graph."""
+        self._share_version()
+        view = Tensor._wrap(self._array)
+        view._versions = self._versions  # a change through the view is a change of what backward saved
+        return view
+
+    def detach_(self) -> Tensor:
+        """Take this tensor out of the graph: it becomes a leaf."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place; use detach() instead of detach_().")
+        self._grad_fn, self._output_number, self._requires_grad = None, 0, False
+        return self
+
+    def is_inference(self) -> bool:
+        """Return whether the tensor was made in ``inference_mode``."""
+        return self._is_inference
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``backward()`` leaves a gradient in ``grad`` although this is no leaf."""
+        return self._retains_grad
+
+    def retain_grad(self) -> None:
+        """Ask ``backward()`` to leave this tensor's gradient in ``grad`` although it is no leaf.
+
+        Raises:
+            RuntimeError: the tensor does not require a gradient.
+        """
+        if not self._requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.grad_fn is None or self._retains_grad:
+            return
+        self._retains_grad = True
+        self._add_output_hook("retain", _Retain(self))
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces the gradient.
+
+        Raises:
+            RuntimeError: the tensor does not require a gradient.
+        """
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is None:
+            if self._hooks is None:
+                self._hooks = {}
+            return add_hook(self._hooks, hook)
+        return self._add_output_hook("hook", hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call ``hook(tensor)`` after a gradient was added to this leaf's ``grad``."""
+        if not self._requires_grad or not self.is_leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self._grad_hooks is None:
+            self._grad_hooks = {}
+        return add_hook(self._grad_hooks, hook)
+
+    def _add_output_hook(self, kind: str, hook: Any) -> RemovableHandle:
+        node = self._grad_fn
+        assert node is not None
+        if node._output_hooks is None:
+            node._output_hooks = {}
+        hooks = node._output_hooks.setdefault((self._output_number, kind), {})
+        return add_hook(hooks, hook)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor with respect to every leaf to the leaf's ``grad``.
+
+        Args:
+            gradient: the gradient of this tensor, of its shape; may be left out for a scalar (then 1).
+            retain_graph: keep what backward reads, for another backward; default: ``create_graph``.
+            create_graph: record the backward pass itself, for gradients of gradients.
+            inputs: add to the ``grad`` of these leaves alone.
+
+        Raises:
+            RuntimeError: no gradient is required, a non-scalar without ``gradient``, or a freed graph.
+        """
+        from trainctl.autograd.engine import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    # -- to Python and NumPy --------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """Return the one element as a Python number.
+
+        Raises:
+            RuntimeError: there is not exactly one element.
+        """
+        if self._array.size != 1:
+            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """Return the elements as nested lists, or a number for a 0-d tensor."""
+        return self._xp.to_host(self._array).tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        """Return the elements as a NumPy array that shares memory (``force``: detached and copied as need be).
+
+        Raises:
+            RuntimeError: the tensor requires a gradient.
+        """
+        if self._requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self._xp.to_host(self._array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return numpy.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            what = "no values" if self._array.size == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+        return bool(self._array.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.kind not in "iub" or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter([self[i] for i in range(self._array.shape[0])])  # type: ignore[index]
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        from trainctl.autograd.printing import tensor_text
+
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._array.ndim == 0 and spec else format(repr(self), spec)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        copy = type(self).__new__(type(self))
+        memo[id(self)] = copy
+        copy._array = self._array.copy()
+        copy._requires_grad = self._requires_grad
+        copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        copy.name = self.name
+        return copy
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _rebuild, (type(self), self._xp.to_host(self._array), self._requires_grad)
+
+
+def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
+    tensor = kind.__new__(kind)
+    tensor._array, tensor._requires_grad = array, requires_grad
+    return tensor
+
+
+class _Retain:
+    """The hook behind ``retain_grad``; holds its tensor weakly, for the node must not keep it alive."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        import weakref
+
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, grad: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = grad if tensor.grad is None else tensor.grad + grad  # type: ignore[operator]
+
+
+def is_tensor(obj: Any) -> bool:
+    """Return whether ``obj`` is a Tensor.
+
+    Example:
+        >>> is_tensor([1])
+        False
+    """
+    return isinstance(obj, Tensor)
+
+
+def as_shape(size: Sequence[Any]) -> tuple[int, ...]:
+    """Return sizes given as ``(2, 3)``, ``((2, 3),)`` or ``([2, 3],)`` as one tuple."""
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = size[0]
+    return tuple(int(each) for each in size)

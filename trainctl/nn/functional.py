@@ -1,0 +1,42 @@
+"""The functional forms, under PyTorch's names (``import trainctl.nn.functional as F``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trainctl.autograd.methods  # noqa: F401 - binds the ops to Tensor
+from trainctl.autograd.ops import elementwise
+from trainctl.autograd.ops import softmax as _softmax
+from trainctl.autograd.ops.convolution import conv1d, conv2d, conv3d
+from trainctl.autograd.ops.elementwise import sigmoid, tanh
+from trainctl.autograd.ops.indexing import one_hot
+from trainctl.autograd.ops.linalg import linear
+from trainctl.autograd.ops.loss import cross_entropy, legacy_reduction, mse_loss, nll_loss
+from trainctl.autograd.ops.random import dropout
+from trainctl.autograd.tensor import Tensor
+
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "cross_entropy", "dropout", "legacy_reduction", "linear", "log_softmax", "mse_loss",
+    "nll_loss", "one_hot", "relu", "sigmoid", "softmax", "tanh",
+]  # fmt: skip
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Return each element where it is positive, else 0; ``inplace`` writes it into ``input``."""
+    return input.relu_() if inplace else elementwise.relu(input)  # type: ignore[attr-defined]
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """Return ``exp(input)`` over its sum along ``dim`` (default: 0 for 0, 1 or 3 dims, else 1)."""
+    return _softmax.softmax(input, _implicit_dim(input, dim), dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """Return the logarithm of :func:`softmax`."""
+    return _softmax.log_softmax(input, _implicit_dim(input, dim), dtype)
+
+
+def _implicit_dim(input: Tensor, dim: int | None) -> int:
+    if dim is not None:
+        return dim
+    return 0 if input.ndim in (0, 1, 3) else 1
