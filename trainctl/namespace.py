@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from trainctl.autograd import (
-    grad_mode,
-    methods,  # noqa: F401 - binds the ops to Tensor
-)
+from trainctl.autograd import grad_mode
 from trainctl.autograd.ops import (
+    activation,
+    arithmetic,
     cast,
     comparison,
     convolution,
     creation,
     elementwise,
     indexing,
+    joining,
     linalg,
     padding,
     random,
@@ -23,18 +23,19 @@ from trainctl.autograd.ops import (
     shape,
     softmax,
 )
-from trainctl.autograd.tensor import Size, Tensor, is_tensor
-from trainctl.backend import devices
-from trainctl.backend import dtypes
+from trainctl.autograd.size import Size
+from trainctl.autograd.tensor import Tensor, is_tensor
+from trainctl.backend import devices, dtypes
 
 _FUNCTIONS: dict[ModuleType, str] = {
-    elementwise: "add sub rsub mul div floor_divide remainder neg pow conj exp log sqrt abs sgn sign tanh sigmoid relu "
-    "sin cos square reciprocal rsqrt maximum minimum clamp",
+    arithmetic: "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp",
+    elementwise: "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt",
+    activation: "relu",
     comparison: "eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor logical_not "
     "bitwise_not isnan isinf isfinite where equal isclose allclose",
     reduction: "sum mean var std amax amin argmax argmin max min all any prod logsumexp",
-    shape: "clone reshape flatten unflatten permute transpose t squeeze unsqueeze cat stack narrow split chunk unbind "
-    "broadcast_shapes",
+    shape: "clone reshape flatten unflatten permute transpose t squeeze unsqueeze narrow broadcast_shapes",
+    joining: "cat stack split chunk unbind",
     indexing: "select gather index_select masked_fill masked_select nonzero",
     linalg: "matmul mm bmm mv dot outer addmm baddbmm",
     softmax: "softmax log_softmax",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainctl.autograd import methods  # noqa: F401 - binds the ops to Tensor
 from trainctl.autograd.engine import backward, grad
 from trainctl.autograd.function import Function
 from trainctl.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled

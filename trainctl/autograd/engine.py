@@ -170,7 +170,7 @@ class _Walk:
             arrived = self.pending[node] = [None] * len(node.meta)
             heapq.heappush(self.heap, (-node.sequence, node))
         there = arrived[number]
-        arrived[number] = gx if there is None else there + gx  # type: ignore[operator]
+        arrived[number] = gx if there is None else there + gx
 
     def _captures(self, node: Op) -> bool:
         return any((node, number) in self.inner for number in range(len(node.meta)))
@@ -185,7 +185,7 @@ class _Walk:
             fresh = False
         if not self.accumulate:
             there = self.captured.get(id(leaf))
-            self.captured[id(leaf)] = gx if there is None else there + gx  # type: ignore[operator]
+            self.captured[id(leaf)] = gx if there is None else there + gx
             return
         accumulate_grad(leaf, gx, fresh, self.create_graph)
 
@@ -204,7 +204,7 @@ def accumulate_grad(leaf: Tensor, gx: Tensor, fresh: bool, create_graph: bool) -
         else:
             leaf.grad = gx if fresh and not gx._requires_grad else Tensor._wrap(gx._array.copy())
     elif create_graph:
-        leaf.grad = leaf.grad + gx  # type: ignore[operator]
+        leaf.grad = leaf.grad + gx
     else:
         leaf.grad._xp.add(leaf.grad._array, gx._array, out=leaf.grad._array)
         leaf.grad._bump_version()
@@ -307,7 +307,9 @@ def _seeds(roots: list[Tensor], given: list[Any], create_graph: bool) -> list[Te
             if root._array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             if root._array.dtype.kind == "c":
-                raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + str(root.dtype))
+                raise RuntimeError(
+                    "grad can be implicitly created only for real scalar outputs but got " + str(root.dtype)
+                )
             seed = Tensor._wrap(root._xp.ones(root._array.shape, root._array.dtype))
         elif tuple(seed.shape) != tuple(root.shape):
             raise RuntimeError(

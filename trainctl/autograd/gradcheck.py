@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.engine import grad
-from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.grad_mode import enable_grad, no_grad
 from trainctl.autograd.tensor import Tensor
 
 
@@ -48,14 +48,16 @@ def gradcheck(
     values = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, each in enumerate(values) if isinstance(each, Tensor) and each.requires_grad]
     if not checked:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True.")
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
+        )
     for number, output in enumerate(_outputs(func, values)):
         if not output.requires_grad:
             continue
         for place in checked:
             wanted = _numerical(func, values, number, place, eps)
             got = _analytical(func, values, number, place)
-            if not numpy.allclose(got, wanted, rtol=rtol, atol=atol):
+            if wanted.size and not numpy.allclose(got, wanted, rtol=rtol, atol=atol):
                 if not raise_exception:
                     return False
                 raise GradcheckError(
@@ -97,14 +99,13 @@ def gradgradcheck(
     def first_gradients(*arguments: Any) -> tuple[Tensor, ...]:
         inner, weights = arguments[:count], arguments[count:]
         wanted = [each for each in inner if isinstance(each, Tensor) and each.requires_grad]
-        results = _outputs(func, inner)
-        pairs = [(result, weight) for result, weight in zip(results, weights, strict=True) if result.requires_grad]
-        found = grad([p[0] for p in pairs], wanted, [p[1] for p in pairs], create_graph=True, allow_unused=True)
+        with enable_grad():
+            results = _outputs(func, inner)
+            pairs = [(result, weight) for result, weight in zip(results, weights, strict=True) if result.requires_grad]
+            found = grad([p[0] for p in pairs], wanted, [p[1] for p in pairs], create_graph=True, allow_unused=True)
         return tuple(each for each in found if each is not None)
 
-    return gradcheck(
-        first_gradients, (*values, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception
-    )
+    return gradcheck(first_gradients, (*values, *seeds), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception)
 
 
 def _outputs(func: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Tensor, ...]:
@@ -113,39 +114,46 @@ def _outputs(func: Callable[..., Any], values: tuple[Any, ...]) -> tuple[Tensor,
 
 
 def _numerical(func: Callable[..., Any], values: tuple[Any, ...], number: int, place: int, eps: float) -> Any:
-    """Return the Jacobian [inputs, outputs] by central differences; for complex inputs, the conjugate form."""
+    """Return the Jacobian [inputs, outputs] by central differences, complex numbers as two reals each."""
     source = values[place]._array
     work = source.copy()
-    arguments = tuple(Tensor._wrap(work) if i == place else each for i, each in enumerate(values))
-    columns = []
+    moved = Tensor._wrap(work).requires_grad_()  # a function that differentiates inside needs it to
+    arguments = tuple(moved if i == place else each for i, each in enumerate(values))
+    rows = []
     with no_grad():
         for index in numpy.ndindex(source.shape):
-            column = _slope(func, arguments, number, work, index, eps)
-            if source.dtype.kind == "c":
-                column = column + 1j * _slope(func, arguments, number, work, index, eps * 1j)
-            columns.append(column)
-    return numpy.array(columns)
-
-
-def _slope(func: Callable[..., Any], arguments: Any, number: int, work: Any, index: Any, step: Any) -> Any:
-    here = work[index]
-    sides = []
-    for sign in (1, -1):
-        work[index] = here + sign * step
-        sides.append(_outputs(func, arguments)[number]._array.astype(complex).ravel())
-    work[index] = here
-    slope = (sides[0] - sides[1]) / (2 * abs(step))
-    return slope if work.dtype.kind == "c" else slope.real
+            for unit in _units(source):
+                sides = []
+                for sign in (1, -1):
+                    work[index] = source[index] + sign * eps * unit
+                    sides.append(_reals(_outputs(func, arguments)[number]._array))
+                work[index] = source[index]
+                rows.append((sides[0] - sides[1]) / (2 * eps))
+    return numpy.array(rows)
 
 
 def _analytical(func: Callable[..., Any], values: tuple[Any, ...], number: int, place: int) -> Any:
-    """Return the Jacobian [inputs, outputs] by one backward pass for each output element."""
+    """Return the Jacobian [inputs, outputs] by one backward pass for each output element.
+
+    A complex gradient is that of the real part of ``conj(seed) * output``, as PyTorch defines it.
+    """
     output = _outputs(func, values)[number]
-    rows = []
+    columns = []
     for index in numpy.ndindex(tuple(output.shape)):
-        seed = numpy.zeros(tuple(output.shape), output._array.dtype)
-        seed[index] = 1
-        (row,) = grad(output, values[place], Tensor._wrap(seed), retain_graph=True, materialize_grads=True)
-        rows.append(row._array.ravel())
-    size = values[place]._array.size
-    return numpy.array(rows).reshape(-1, size).T
+        for unit in _units(output._array):
+            seed = numpy.zeros(tuple(output.shape), output._array.dtype)
+            seed[index] = unit
+            (found,) = grad(output, values[place], Tensor._wrap(seed), retain_graph=True, materialize_grads=True)
+            columns.append(_reals(found._array))
+    count = len(_reals(values[place]._array))
+    return numpy.array(columns).T if columns else numpy.empty((count, 0))
+
+
+def _units(array: Any) -> tuple[complex, ...]:
+    return (1, 1j) if array.dtype.kind == "c" else (1,)
+
+
+def _reals(array: Any) -> Any:
+    """Return the elements as one row of reals, a complex one as its two parts."""
+    parts = (array.real, array.imag) if array.dtype.kind == "c" else (array,)
+    return numpy.stack(parts, axis=-1).ravel()

@@ -10,8 +10,11 @@ from trainctl.autograd.tensor import Tensor
 
 
 def _is_basic(part: Any) -> bool:
-    return part is None or part is ... or isinstance(part, slice) or (
-        isinstance(part, (int, numpy.integer)) and not isinstance(part, bool)
+    return (
+        part is None
+        or part is ...
+        or isinstance(part, slice)
+        or (isinstance(part, (int, numpy.integer)) and not isinstance(part, bool))
     )
 
 
@@ -57,7 +60,9 @@ def _plain(part: Any) -> Any:
 
 def _check_count(x: Tensor, parts: list[Any]) -> None:
     used = sum(
-        part.ndim if isinstance(part, numpy.ndarray) and part.dtype.kind == "b" else part is not None and part is not ...
+        part.ndim
+        if isinstance(part, numpy.ndarray) and part.dtype.kind == "b"
+        else part is not None and part is not ...
         for part in parts
         if not isinstance(part, bool)
     )

@@ -56,13 +56,13 @@ def _write(node: Op, x: Tensor, arrays: list[Any]) -> None:
     result = node.forward(*arrays)
     shape, kind = xp.shape(result), result.dtype
     if shape != x._array.shape:
-        raise RuntimeError(
-            f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(shape)}")
     if not xp.can_cast(kind, x._array.dtype, "same_kind"):
         from trainctl.backend.dtypes import FROM_ARRAY
 
-        raise RuntimeError(f"result type {FROM_ARRAY[kind].name} can't be cast to the desired output type {x.dtype.name}")
+        raise RuntimeError(
+            f"result type {FROM_ARRAY[kind].name} can't be cast to the desired output type {x.dtype.name}"
+        )
     xp.copyto(x._array, result, casting="same_kind")
 
 
@@ -102,9 +102,10 @@ class CopySlices(Op):
     recipe: Any
 
     def backward(self, gy: Tensor) -> Any:
-        whole = gy.clone()  # type: ignore[attr-defined]
+        """Return the gradient of the base before the change, and of the op's other inputs."""
+        whole = gy.clone()
         part = replay(self.recipe, whole)
-        gxs = self.inner.backward(part.clone())  # type: ignore[attr-defined]
+        gxs = self.inner.backward(part.clone())
         gxs = gxs if type(gxs) is tuple else (gxs,)
         if gxs and gxs[0] is not None:
             part.copy_(gxs[0])
@@ -113,6 +114,7 @@ class CopySlices(Op):
         return (whole, *gxs[1:])
 
     def release(self) -> None:
+        """Free what backward read, here and in the op inside."""
         super().release()
         self.inner.release()
 
@@ -137,4 +139,8 @@ def refresh_view(view: Tensor) -> None:
         again = replay(view._recipe, base)
     finally:
         state.grad = before
-    view._grad_fn, view._output_number, view._requires_grad = again._grad_fn, again._output_number, again._requires_grad
+    view._grad_fn, view._output_number, view._requires_grad = (
+        again._grad_fn,
+        again._output_number,
+        again._requires_grad,
+    )

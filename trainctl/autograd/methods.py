@@ -9,31 +9,36 @@ from typing import Any
 from trainctl.autograd.inplace import apply_inplace
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops import (
+    activation,
+    arithmetic,
     comparison,
     creation,
     elementwise,
     indexing,
+    joining,
     linalg,
     random,
     reduction,
     shape,
     softmax,
 )
-from trainctl.autograd.ops.cast import cast, promote
+from trainctl.autograd.ops.cast import cast
+from trainctl.autograd.size import as_shape
 from trainctl.autograd.state import state
-from trainctl.autograd.tensor import Tensor, as_shape
-from trainctl.backend import devices
-from trainctl.backend import dtypes
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend import devices, dtypes
 
 # Ops that are methods under their own name: tensor.sum(...) is ops.reduction.sum(tensor, ...).
 METHODS: dict[ModuleType, str] = {
-    elementwise: "add sub rsub mul div floor_divide remainder neg pow conj exp log sqrt abs sgn sign tanh sigmoid relu "
-    "sin cos square reciprocal rsqrt maximum minimum clamp",
+    arithmetic: "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp",
+    elementwise: "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt",
+    activation: "relu",
     comparison: "eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor logical_not "
     "bitwise_not isnan isinf isfinite equal isclose allclose",
     reduction: "sum mean var std amax amin argmax argmin max min all any prod logsumexp",
     shape: "clone contiguous reshape view flatten unflatten permute transpose t expand sum_to_size squeeze unsqueeze "
-    "narrow split chunk unbind",
+    "narrow",
+    joining: "split chunk unbind",
     indexing: "select gather index_select masked_fill masked_select nonzero",
     linalg: "matmul mm bmm mv dot outer addmm baddbmm",
     softmax: "softmax log_softmax",
@@ -41,15 +46,41 @@ METHODS: dict[ModuleType, str] = {
 }
 
 # Ops with an in-place form: x.add_(y) writes x + y into x.
-IN_PLACE = (
-    "add sub mul div floor_divide remainder neg pow exp log sqrt abs sgn sign tanh sigmoid relu sin cos square "
-    "reciprocal rsqrt clamp masked_fill logical_not bitwise_and bitwise_or bitwise_xor"
-).split()
+IN_PLACE = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "floor_divide",
+    "remainder",
+    "neg",
+    "pow",
+    "exp",
+    "log",
+    "sqrt",
+    "abs",
+    "sgn",
+    "sign",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "sin",
+    "cos",
+    "square",
+    "reciprocal",
+    "rsqrt",
+    "clamp",
+    "masked_fill",
+    "logical_not",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+]
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "__add__": elementwise.add, "__sub__": elementwise.sub, "__mul__": elementwise.mul,
-    "__truediv__": elementwise.div, "__floordiv__": elementwise.floor_divide, "__mod__": elementwise.remainder,
-    "__pow__": elementwise.pow, "__eq__": comparison.eq, "__ne__": comparison.ne, "__lt__": comparison.lt,
+    "__add__": arithmetic.add, "__sub__": arithmetic.sub, "__mul__": arithmetic.mul,
+    "__truediv__": arithmetic.div, "__floordiv__": arithmetic.floor_divide, "__mod__": arithmetic.remainder,
+    "__pow__": arithmetic.pow, "__eq__": comparison.eq, "__ne__": comparison.ne, "__lt__": comparison.lt,
     "__le__": comparison.le, "__gt__": comparison.gt, "__ge__": comparison.ge,
     "__and__": comparison.bitwise_and, "__or__": comparison.bitwise_or, "__xor__": comparison.bitwise_xor,
 }  # fmt: skip
@@ -103,7 +134,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def _in_place(name: str) -> Callable[..., Tensor]:
-    op = getattr(elementwise, name, None) or getattr(comparison, name, None) or getattr(indexing, name)
+    op = next(getattr(module, name) for module, names in METHODS.items() if name in names.split())
 
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         value = op(_same_tensor(self), *args, **kwargs)
@@ -129,7 +160,7 @@ def _same_tensor(x: Tensor) -> Tensor:
     """
     if not (state.grad and x.requires_grad):
         return x
-    return x.clone()  # type: ignore[attr-defined]
+    return x.clone()
 
 
 def zero_(self: Tensor) -> Tensor:
@@ -141,12 +172,22 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to ``value`` (a number or a 0-d tensor) and return the tensor."""
     if isinstance(value, Tensor):
         if value.ndim:
-            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            )
         return copy_(self, value)
     return copy_(self, Tensor._wrap(self._xp.asarray(value).astype(self._array.dtype)))
 
 
-def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False, **_: Any) -> Tensor:  # fmt: skip
+def to(
+    self: Tensor,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    **_: Any,
+) -> Tensor:
     """Return the tensor in another dtype and on another device; itself where nothing changes.
 
     ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(other_tensor)``, or by keyword.
@@ -161,7 +202,7 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     if device is not None:
         devices.check(device)
     result = self if dtype is None else cast(self, dtypes.as_dtype(dtype))
-    return result.clone() if copy and result is self else result  # type: ignore[attr-defined]
+    return result.clone() if copy and result is self else result
 
 
 def _cast_method(name: str) -> Callable[[Tensor], Tensor]:
@@ -263,10 +304,10 @@ def _bind() -> None:
     for function in (copy_, zero_, fill_, to, type_as, cpu, cuda, new_tensor, view_as, expand_as, reshape_as):
         setattr(Tensor, function.__name__, function)
     others: dict[str, Any] = {
-        "__matmul__": _matmul, "__rmatmul__": lambda self, other: NotImplemented, "__neg__": elementwise.neg,
+        "__matmul__": _matmul, "__rmatmul__": lambda self, other: NotImplemented, "__neg__": arithmetic.neg,
         "__pos__": lambda self: self, "__abs__": elementwise.abs, "__invert__": comparison.bitwise_not,
         "__getitem__": indexing.getitem, "__setitem__": indexing.setitem, "repeat": _repeat,
-        "multiply": elementwise.mul, "divide": elementwise.div, "subtract": elementwise.sub, "absolute": elementwise.abs,
+        "multiply": arithmetic.mul, "divide": arithmetic.div, "subtract": arithmetic.sub, "absolute": elementwise.abs,
         "where": lambda self, condition, other: comparison.where(condition, self, other),
         "T": property(_transposed), "mT": property(lambda self: shape.transpose(self, -2, -1)),
     }  # fmt: skip
@@ -275,4 +316,3 @@ def _bind() -> None:
 
 
 _bind()
-__all__ = ["METHODS", "promote"]

@@ -12,7 +12,8 @@ is summed back, and one of another dtype is cast back (:func:`trainctl.autograd.
 from __future__ import annotations
 
 import itertools
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
@@ -50,13 +51,18 @@ class Op:
     _hooks: Any = None
     _output_hooks: Any = None
 
-    def forward(self, *arrays: Array, out: Array | None = None) -> Any:
-        """Compute the output from arrays, into ``out`` where it is given."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward")
+    if TYPE_CHECKING:  # each op's own signature: arrays in and out, gradients (tensors) in and out
+        forward: Callable[..., Any]
+        backward: Callable[..., Any]
+    else:
 
-    def backward(self, *gys: Tensor) -> Any:
-        """Return the gradient of each input (None where there is none) from those of the outputs."""
-        raise RuntimeError(f"derivative for {self.name()} is not implemented")
+        def forward(self, *arrays: Array, out: Array | None = None) -> Any:
+            """Compute the output from arrays, into ``out`` where it is given."""
+            raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+        def backward(self, *gys: Tensor) -> Any:
+            """Return the gradient of each input (None where there is none) from those of the outputs."""
+            raise RuntimeError(f"derivative for {self.name()} is not implemented")
 
     @classmethod
     def name(cls) -> str:
@@ -195,9 +201,8 @@ class SavedTensor:
     def __init__(self, tensor: Any, number: int = -1, node: Op | None = None) -> None:
         self.number = number
         if node is not None:
-            tensor._share_version()
             kept = Tensor._wrap(tensor._array)
-            kept._versions = tensor._versions
+            kept._versions = tensor._share_version()
             self.tensor, self.version = kept, kept._version
         elif isinstance(tensor, Tensor):
             self.tensor, self.version = tensor, tensor._version
@@ -230,8 +235,7 @@ class SavedTensor:
 
 def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:
     """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
-    source._share_version()
     output._base = source if source._base is None else source._base
-    output._versions = source._versions
-    output._view_version = source._versions[0]
+    output._versions = source._share_version()
+    output._view_version = output._versions[0]
     output._recipe = (*source._recipe, (type(node), node.params))

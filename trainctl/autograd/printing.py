@@ -32,7 +32,12 @@ def tensor_text(tensor: Tensor) -> str:
             tail.append(f"size={tuple(array.shape)}")
     else:
         body = _nested(array, _Format(_shown(array)), len("tensor("))
-    default = {dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_, dtypes.get_default_dtype().to_complex()}
+    default = {
+        dtypes.get_default_dtype(),
+        dtypes.int64,
+        dtypes.bool_,
+        dtypes.get_default_dtype().to_complex(),
+    }
     if tensor.dtype not in default or (array.size == 0 and tensor.dtype is not dtypes.get_default_dtype()):
         tail.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:

@@ -5,12 +5,13 @@ The ops are bound to the class in :mod:`trainctl.autograd.methods`; here is what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from trainctl.autograd.hooks import RemovableHandle, add_hook
+from trainctl.autograd.size import Size
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array, Backend, backend_of
 from trainctl.backend.devices import CPU, device
@@ -18,34 +19,6 @@ from trainctl.backend.dtypes import dtype
 
 if TYPE_CHECKING:
     from trainctl.autograd.op import Op
-
-
-class Size(tuple):
-    """A shape: a tuple of sizes with ``numel()``.
-
-    Example:
-        >>> Size([2, 3]).numel()
-        6
-    """
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Return the number of elements in a tensor of this shape."""
-        count = 1
-        for size in self:
-            count *= size
-        return count
-
-    def __repr__(self) -> str:
-        return f"trainctl.Size([{', '.join(map(str, self))}])"
-
-    def __getitem__(self, index: Any) -> Any:
-        got = super().__getitem__(index)
-        return Size(got) if isinstance(index, slice) else got
-
-    def __add__(self, other: Any) -> Size:
-        return Size(tuple(self) + tuple(other))
 
 
 class Tensor:
@@ -80,6 +53,37 @@ class Tensor:
     _is_inference = False
     grad: Tensor | None = None
     name: str | None = None
+
+    if TYPE_CHECKING:  # what trainctl.autograd.methods binds
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __neg__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]  # elementwise, as PyTorch's
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]  # elementwise, as PyTorch's
 
     __array_priority__ = 1000  # numpy_array * tensor is the tensor's operation
     __array_ufunc__ = None
@@ -224,7 +228,9 @@ class Tensor:
                 "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
         if value and self._array.dtype.kind not in "fc":
-            raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}")
+            raise RuntimeError(
+                f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
+            )
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -260,9 +266,10 @@ class Tensor:
     def _version(self) -> int:
         return 0 if self._versions is None else self._versions[0]
 
-    def _share_version(self) -> None:
+    def _share_version(self) -> list[int]:
         if self._versions is None:
             self._versions = [0]
+        return self._versions
 
     def _bump_version(self) -> None:
         """Note that the elements were changed in place."""
@@ -285,9 +292,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Return a view of the same elements outside the graph."""
-        self._share_version()
         view = Tensor._wrap(self._array)
-        view._versions = self._versions  # a change through the view is a change of what backward saved
+        view._versions = self._share_version()  # a change through the view is a change of what backward saved
         return view
 
     def detach_(self) -> Tensor:
@@ -428,10 +434,10 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(self._array.shape[0])])  # type: ignore[index]
+        return iter([self[i] for i in range(self._array.shape[0])])
 
     def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any())  # type: ignore[attr-defined]
+        return bool((self == element).any())
 
     def __hash__(self) -> int:
         return id(self)
@@ -480,7 +486,7 @@ class _Retain:
     def __call__(self, grad: Tensor) -> None:
         tensor = self.tensor()
         if tensor is not None:
-            tensor.grad = grad if tensor.grad is None else tensor.grad + grad  # type: ignore[operator]
+            tensor.grad = grad if tensor.grad is None else tensor.grad + grad
 
 
 def is_tensor(obj: Any) -> bool:
@@ -491,10 +497,3 @@ def is_tensor(obj: Any) -> bool:
         False
     """
     return isinstance(obj, Tensor)
-
-
-def as_shape(size: Sequence[Any]) -> tuple[int, ...]:
-    """Return sizes given as ``(2, 3)``, ``((2, 3),)`` or ``([2, 3],)`` as one tuple."""
-    if len(size) == 1 and isinstance(size[0], (tuple, list)):
-        size = size[0]
-    return tuple(int(each) for each in size)

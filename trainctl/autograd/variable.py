@@ -23,6 +23,7 @@ class Variable(metaclass=_VariableType):
     """
 
     def __new__(cls, data: Any, requires_grad: bool = False, name: str | None = None) -> Any:
+        """Return a tensor outside the graph that shares the data's memory."""
         if not isinstance(data, Tensor):
             from trainctl.autograd.ops.creation import tensor
 

@@ -27,7 +27,7 @@ class device:
     def __init__(self, type: Any, index: int | None = None) -> None:
         if isinstance(type, device):
             self.type: str = type.type
-            self.index = type.index
+            self.index: int | None = type.index
             return
         if isinstance(type, int) and not isinstance(type, bool):
             type, index = "cuda", type
@@ -36,7 +36,9 @@ class device:
             raise RuntimeError(f"Expected one of {', '.join(self.TYPES)} device type at start of device string: {type}")
         if colon:
             if index is not None:
-                raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+                raise RuntimeError(
+                    f"type (string) must not include an index because index was passed explicitly: {type}"
+                )
             if not number.isdecimal():
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)

@@ -22,7 +22,15 @@ class dtype:
         (4, True, trainctl.int64)
     """
 
-    __slots__ = ("array_dtype", "category", "is_complex", "is_floating_point", "is_signed", "itemsize", "name")
+    __slots__ = (
+        "array_dtype",
+        "category",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "name",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -194,7 +202,11 @@ class finfo(Info):
         kind = (type or _default).to_real()
         if not kind.is_floating_point:
             raise TypeError(f"trainctl.finfo() requires a floating point dtype, got {kind}; use trainctl.iinfo")
-        super().__init__(kind, numpy.finfo(kind.array_dtype), ("eps", "max", "min", "tiny", "smallest_normal", "resolution"))
+        super().__init__(
+            kind,
+            numpy.finfo(kind.array_dtype),
+            ("eps", "max", "min", "tiny", "smallest_normal", "resolution"),
+        )
 
 
 class iinfo(Info):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import trainctl.autograd.methods  # noqa: F401 - binds the ops to Tensor
-from trainctl.autograd.ops import elementwise
+from trainctl.autograd.ops import activation
 from trainctl.autograd.ops import softmax as _softmax
 from trainctl.autograd.ops.convolution import conv1d, conv2d, conv3d
 from trainctl.autograd.ops.elementwise import sigmoid, tanh
@@ -23,7 +22,7 @@ __all__ = [
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return each element where it is positive, else 0; ``inplace`` writes it into ``input``."""
-    return input.relu_() if inplace else elementwise.relu(input)  # type: ignore[attr-defined]
+    return input.relu_() if inplace else activation.relu(input)
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.ops.random import Generator
 from trainctl.autograd.tensor import Tensor
@@ -44,19 +45,19 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with values uniform in [a, b)."""
-    return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined]
+    return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with normal values."""
-    return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined]
+    return tensor.normal_(mean, std, generator=generator)
 
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one value."""
-    return tensor.fill_(val)  # type: ignore[attr-defined]
+    return tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -70,7 +71,11 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill with values uniform in ``±gain * sqrt(3 / fan)`` (He et al., 2015)."""
     if 0 in tensor.shape:
@@ -80,7 +85,11 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator | None = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
 ) -> Tensor:
     """Fill with normal values of standard deviation ``gain / sqrt(fan)`` (He et al., 2015)."""
     if 0 in tensor.shape:
@@ -116,4 +125,4 @@ def eye_(tensor: Tensor) -> Tensor:
 
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype))  # type: ignore[attr-defined]
+    return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype))

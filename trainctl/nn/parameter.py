@@ -21,6 +21,7 @@ class Parameter(Tensor):
     """
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+        """Take the data over."""
         self = super().__new__(cls)
         source = Tensor() if data is None else data
         self._array = source._array
@@ -47,6 +48,7 @@ class Buffer(Tensor):
     persistent: bool
 
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
+        """Take the data over."""
         self = super().__new__(cls)
         self._array = (Tensor() if data is None else data)._array
         self.persistent = persistent

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.ops.creation import tensor
+from trainctl.autograd.ops.joining import cat, stack
 from trainctl.autograd.ops.reduction import amax
-from trainctl.autograd.ops.shape import cat, stack
 from trainctl.autograd.tensor import Tensor
 
 
@@ -18,9 +18,12 @@ def _grads(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 @no_grad()
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Scale the gradients in place so that their joint norm is at most ``max_norm``; return the norm before.
 
     Raises:
@@ -30,10 +33,10 @@ def clip_grad_norm_(
     if not grads:
         return tensor(0.0)
     if norm_type == float("inf"):
-        total = amax(stack([each.abs().max() for each in grads]))  # type: ignore[attr-defined]
+        total = amax(stack([each.abs().max() for each in grads]))
     else:
-        powers = stack([(each.abs() ** norm_type).sum() for each in grads])  # type: ignore[attr-defined]
-        total = powers.sum() ** (1.0 / norm_type)  # type: ignore[attr-defined]
+        powers = stack([(each.abs() ** norm_type).sum() for each in grads])
+        total = powers.sum() ** (1.0 / norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
@@ -41,7 +44,7 @@ def clip_grad_norm_(
         )
     scale = (max_norm / (total + 1e-6)).clamp(max=1.0)
     for each in grads:
-        each.mul_(scale)  # type: ignore[attr-defined]
+        each.mul_(scale)
     return total
 
 
@@ -49,12 +52,12 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limit every element of the gradients, in place, to ``[-clip_value, clip_value]``."""
     for each in _grads(parameters):
-        each.clamp_(-clip_value, clip_value)  # type: ignore[attr-defined]
+        each.clamp_(-clip_value, clip_value)
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """Return all parameters as one flat tensor."""
-    return cat([each.reshape(-1) for each in parameters])  # type: ignore[attr-defined]
+    return cat([each.reshape(-1) for each in parameters])
 
 
 @no_grad()
@@ -66,5 +69,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """
     start = 0
     for each in parameters:
-        each.copy_(vec[start : start + each.numel()].reshape(each.shape))  # type: ignore[attr-defined, index]
+        each.copy_(vec[start : start + each.numel()].reshape(each.shape))
         start += each.numel()

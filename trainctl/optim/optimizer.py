@@ -41,7 +41,9 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
-            raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor")
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got a Tensor"
+            )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -74,7 +76,9 @@ class Optimizer:
         known = {id(parameter) for other in self.param_groups for parameter in other["params"]}
         for parameter in listed:
             if not isinstance(parameter, Tensor):
-                raise TypeError("optimizer can only optimize Tensors, but one of the params is " + type(parameter).__name__)
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is " + type(parameter).__name__
+                )
             if not parameter.is_leaf:
                 raise ValueError("can't optimize a non-leaf Tensor")
             if id(parameter) in known:
@@ -147,7 +151,9 @@ class Optimizer:
         have = [len(group["params"]) for group in self.param_groups]
         got = [len(group["params"]) for group in groups]
         if len(have) != len(got):
-            raise ValueError(f"loaded state dict has a different number of parameter groups: expected {len(have)}, got {len(got)}")
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: expected {len(have)}, got {len(got)}"
+            )
         if have != got:
             raise ValueError(
                 f"loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
@@ -178,5 +184,5 @@ def check_not_negative(**options: Any) -> None:
         >>> check_not_negative(lr=0.1)
     """
     for name, value in options.items():
-        if not 0.0 <= value:
+        if not value >= 0.0:
             raise ValueError(f"Invalid {name} value: {value}")

@@ -61,14 +61,12 @@ def result_type(*operands: Any) -> dtype:
         known = ranks[rank]
         ranks[rank] = kind if known is None else dtypes.promote_types(known, kind)
     result: dtype | None = None
-    for kind in ranks:
-        if kind is None:
-            continue
+    for each in filter(None, ranks):
         if result is None:
-            result = kind
-        elif kind.category > result.category:
+            result = each
+        elif each.category > result.category:
             # a number brings its category, not its width: float32 + 1j is complex64
-            result = dtypes.promote_types(result, kind) if result.category < 2 else result.to_complex()
+            result = dtypes.promote_types(result, each) if result.category < 2 else result.to_complex()
     assert result is not None
     return result
 

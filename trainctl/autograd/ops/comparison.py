@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import binary, check_broadcast
 from trainctl.autograd.ops.cast import promote
-from trainctl.autograd.ops.elementwise import binary, check_broadcast
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
@@ -113,7 +113,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if input is None and other is None:
         return tuple(Tensor._wrap(each) for each in condition._xp.nonzero(condition._array))
     if condition._array.dtype.kind != "b":
-        raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+        )
     input, other = promote(input, other)
     for each in (input, other):
         if isinstance(each, Tensor):
@@ -122,7 +124,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     if kind is None:
         kind = dtypes.of_number(input).array_dtype
     xp = condition._xp
-    numbers_as_arrays = (each if isinstance(each, Tensor) else Tensor._wrap(xp.asarray(each, kind)) for each in (input, other))
+    numbers_as_arrays = (
+        each if isinstance(each, Tensor) else Tensor._wrap(xp.asarray(each, kind)) for each in (input, other)
+    )
     return Where.apply(condition, *numbers_as_arrays)
 
 

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.elementwise import add
+from trainctl.autograd.ops.arithmetic import add
 from trainctl.autograd.ops.linalg import check_same_dtype
 from trainctl.autograd.ops.shape import reshape, squeeze, unsqueeze
 from trainctl.autograd.tensor import Tensor
@@ -30,7 +30,11 @@ def windows(xp: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> A
     spatial = x.shape[2:]
     places = tuple(output_size(spatial[i], kernel[i], stride[i], 0, dilation[i]) for i in range(n))
     steps = x.strides[2:]
-    strides = (*x.strides[:2], *(steps[i] * stride[i] for i in range(n)), *(steps[i] * dilation[i] for i in range(n)))
+    strides = (
+        *x.strides[:2],
+        *(steps[i] * stride[i] for i in range(n)),
+        *(steps[i] * dilation[i] for i in range(n)),
+    )
     return xp.lib.stride_tricks.as_strided(x, (*x.shape[:2], *places, *kernel), strides)
 
 
@@ -49,6 +53,15 @@ def _grouped(array: Any, groups: int, dim: int) -> Any:
     return array.reshape((*shape[:dim], groups, shape[dim] // groups, *shape[dim + 1 :]))
 
 
+def extract_patches(op: Any, x: Any, kernel: Sizes) -> Any:
+    """Return the windows' elements as rows, for an op's options: ``[N, *places, groups, C/groups * kernel]``."""
+    view = windows(op.xp, pad_spatial(op.xp, x, op.padding), kernel, op.stride, op.dilation)
+    view = _grouped(view, op.groups, 1)  # [N, G, C/G, *places, *kernel]
+    n = len(kernel)
+    rows = view.transpose((0, *range(3, 3 + n), 1, 2, *range(3 + n, 3 + 2 * n)))
+    return rows.reshape(*rows.shape[: n + 2], -1)
+
+
 class Convolution(Op):
     """``[N, C, *spatial], [O, C / groups, *kernel] -> [N, O, *places]``."""
 
@@ -59,10 +72,10 @@ class Convolution(Op):
     groups: int
 
     def forward(self, x: Any, weight: Any, out: Any = None) -> Any:
-        columns = self.columns(x, weight.shape[2:])  # [N, places, G, C/G * kernel]
+        patches = extract_patches(self, x, weight.shape[2:])  # [N, places, G, C/G * kernel]
         kernels = weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
-        batch, places = columns.shape[0], columns.shape[1:-2]
-        rows = self.xp.moveaxis(columns.reshape(-1, *columns.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
+        batch, places = patches.shape[0], patches.shape[1:-2]
+        rows = self.xp.moveaxis(patches.reshape(-1, *patches.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
         product = self.xp.matmul(rows, self.xp.swapaxes(kernels, 1, 2))  # [G, N * places, O/G]
         y = self.xp.moveaxis(product, 0, 1).reshape(batch, *places, weight.shape[0])
         y = self.xp.ascontiguousarray(self.xp.moveaxis(y, -1, 1))
@@ -70,15 +83,6 @@ class Convolution(Op):
             return y
         self.xp.copyto(out, y)
         return out
-
-    def columns(self, x: Any, kernel: Sizes) -> Any:
-        """Return the windows' elements as rows: ``[N, *places, groups, C/groups * kernel]``."""
-        view = windows(self.xp, pad_spatial(self.xp, x, self.padding), kernel, self.stride, self.dilation)
-        view = _grouped(view, self.groups, 1)  # [N, G, C/G, *places, *kernel]
-        n = len(kernel)
-        order = (0, *range(3, 3 + n), 1, 2, *range(3 + n, 3 + 2 * n))
-        rows = view.transpose(order)
-        return rows.reshape(*rows.shape[: n + 2], -1)
 
     def backward(self, gy: Tensor) -> Any:
         x, weight = self.saved
@@ -104,13 +108,15 @@ class ConvolutionInputGradient(Op):
         kernel = weight.shape[2:]
         rows = xp.moveaxis(_grouped(gy, groups, 1), 2, -1)  # [N, G, *places, O/G]
         rows = xp.moveaxis(rows, 1, 0).reshape(groups, -1, weight.shape[0] // groups)
-        columns = xp.matmul(rows, weight.reshape(groups, weight.shape[0] // groups, -1))  # [G, N * places, C/G * kernel]
-        columns = columns.reshape(groups, batch, *places, -1, *kernel)
+        patches = xp.matmul(
+            rows, weight.reshape(groups, weight.shape[0] // groups, -1)
+        )  # [G, N * places, C/G * kernel]
+        patches = patches.reshape(groups, batch, *places, -1, *kernel)
         padded = tuple(size + 2 * p for size, p in zip(self.shape[2:], self.padding, strict=True))
         gx = xp.zeros((batch, *self.shape[1:2], *padded), gy.dtype)
         n = len(kernel)
         for at in itertools.product(*map(range, kernel)):
-            part = columns[(..., *at)]  # [G, N, *places, C/G]
+            part = patches[(..., *at)]  # [G, N, *places, C/G]
             part = xp.moveaxis(part, (1, n + 2), (0, 2)).reshape(batch, -1, *places)
             gx[(slice(None), slice(None), *self.spots(at, places))] += part
         inner = tuple(slice(p, p + size) for p, size in zip(self.padding, self.shape[2:], strict=True))
@@ -143,18 +149,16 @@ class ConvolutionWeightGradient(Op):
     groups: int
     kernel: Sizes
 
-    columns = Convolution.columns
-
     def forward(self, x: Any, gy: Any, out: Any = None) -> Any:
         xp, groups = self.xp, self.groups
-        columns = self.columns(x, self.kernel[2:])
+        patches = extract_patches(self, x, self.kernel[2:])
         n = len(self.kernel) - 2
         places = gy.shape[2:]
         trim = tuple(slice(0, count) for count in places)  # stride may leave places that gy does not have
-        columns = columns[(slice(None), *trim)]
-        columns = xp.moveaxis(columns.reshape(-1, *columns.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
+        patches = patches[(slice(None), *trim)]
+        patches = xp.moveaxis(patches.reshape(-1, *patches.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
         rows = xp.moveaxis(_grouped(gy, groups, 1), (1, 2), (0, 1)).reshape(groups, self.kernel[0] // groups, -1)
-        gw = xp.matmul(rows, columns).reshape(self.kernel)
+        gw = xp.matmul(rows, patches).reshape(self.kernel)
         assert gw.ndim == n + 2
         if out is None:
             return gw
@@ -189,7 +193,14 @@ def as_sizes(value: Any, n: int, name: str) -> Sizes:
 
 
 def _convolve(
-    input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int, n: int
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+    n: int,
 ) -> Tensor:
     batched = input._array.ndim == n + 2
     x = input if batched else unsqueeze(input, 0)
@@ -228,9 +239,17 @@ def _explicit_padding(x: Tensor, padding: Any, kernel: Sizes, stride: Sizes, dil
 
 
 def _check_convolution(
-    input: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, kernel: Sizes, pads: Sizes, dilation: Sizes,
-    stride: Sizes, groups: int, n: int,
-) -> None:  # fmt: skip
+    input: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    kernel: Sizes,
+    pads: Sizes,
+    dilation: Sizes,
+    stride: Sizes,
+    groups: int,
+    n: int,
+) -> None:
     """Raise RuntimeError, with the shapes, if a convolution's operands do not fit."""
     w = weight._array.shape
     if x._array.ndim != n + 2 or len(w) != n + 2:
@@ -247,7 +266,9 @@ def _check_convolution(
             f"{w[1] * groups} channels, but got {x._array.shape[1]} channels instead"
         )
     if bias is not None and bias._array.shape != (w[0],):
-        raise RuntimeError(f"Given weight of size {list(w)}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size {list(bias.shape)}")
+        raise RuntimeError(
+            f"Given weight of size {list(w)}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size {list(bias.shape)}"
+        )
     if any(step <= 0 for step in stride):
         raise RuntimeError("non-positive stride is not supported")
     if any(p < 0 for p in pads):
@@ -262,17 +283,27 @@ def _check_convolution(
 
 
 def conv1d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return the 1-d convolution: ``[N, C, L], [O, C / groups, k] -> [N, O, L']``; see :func:`conv2d`."""
     return _convolve(input, weight, bias, stride, padding, dilation, groups, 1)
 
 
 def conv2d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return the 2-d convolution: ``[N, C, H, W], [O, C / groups, kh, kw] -> [N, O, H', W']``.
 
     Args:
@@ -296,8 +327,13 @@ def conv2d(
 
 
 def conv3d(
-    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
     groups: int = 1,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return the 3-d convolution: ``[N, C, D, H, W], [O, C / groups, kd, kh, kw] -> [N, O, ...]``; see :func:`conv2d`."""
     return _convolve(input, weight, bias, stride, padding, dilation, groups, 3)

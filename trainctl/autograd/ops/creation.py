@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy
 
-from trainctl.autograd.tensor import Tensor, as_shape
-from trainctl.backend import devices
-from trainctl.backend import dtypes
+from trainctl.autograd.size import as_shape
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend import devices, dtypes
 from trainctl.backend.arrays import NUMPY
 from trainctl.backend.dtypes import dtype as DType
 
 
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """Return a new tensor with a copy of ``data``.
 
     Args:
@@ -64,7 +66,9 @@ def _to_array(data: Any, dtype: DType | None, copy: bool) -> Any:
     if isinstance(data, (list, tuple)):
         data = _plain(data)
     elif not isinstance(data, (bool, int, float, complex)) and not hasattr(data, "__array__"):
-        raise TypeError(f"cannot build a tensor from {type(data).__name__}: expected numbers, sequences of numbers, or an array")
+        raise TypeError(
+            f"cannot build a tensor from {type(data).__name__}: expected numbers, sequences of numbers, or an array"
+        )
     try:
         array = numpy.array(data) if wanted is None else _with_dtype(data, wanted)
     except ValueError as error:
@@ -150,9 +154,15 @@ def _kind(dtype: DType | None) -> Any:
 
 def _maker(function: str, text: str) -> Callable[..., Tensor]:
     def make(
-        *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None,
-        layout: Any = None, pin_memory: bool = False, memory_format: Any = None,
-    ) -> Tensor:  # fmt: skip
+        *size: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        out: None = None,
+        layout: Any = None,
+        pin_memory: bool = False,
+        memory_format: Any = None,
+    ) -> Tensor:
         return _finish(Tensor._wrap(getattr(NUMPY, function)(_checked(size), _kind(dtype))), device, requires_grad)
 
     make.__name__ = function
@@ -172,7 +182,15 @@ ones = _maker("ones", "all 1")
 empty = _maker("empty", "uninitialised")
 
 
-def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return a tensor of a shape, all ``fill_value``; the dtype follows the value unless given."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype)
@@ -180,7 +198,14 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any 
 
 
 def _like(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def make(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+    def make(
+        input: Tensor,
+        *,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **_: Any,
+    ) -> Tensor:
         return function(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
     make.__name__ = f"{function.__name__}_like"
@@ -193,12 +218,23 @@ ones_like = _like(ones)
 empty_like = _like(empty)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Return a tensor of the shape and dtype of ``input``, all ``fill_value``."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return ``start, start + step, ...`` up to but without ``end``; integers give int64.
 
     Raises:
@@ -219,12 +255,21 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
         whole = all(isinstance(each, int) for each in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
     count = int(numpy.ceil((end - start) / step))
-    exact = numpy.float64 if dtype.is_floating_point else numpy.int64
+    exact: Any = numpy.float64 if dtype.is_floating_point else numpy.int64
     values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
     return _finish(Tensor._wrap(values.astype(_kind(dtype))), device, requires_grad)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return ``steps`` evenly spaced values from ``start`` to ``end``, both included.
 
     Raises:
@@ -235,6 +280,14 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, de
     return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(_kind(dtype))), device, requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return a matrix with ones on the diagonal: ``[n, m]``."""
     return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad)

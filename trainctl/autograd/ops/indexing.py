@@ -115,14 +115,16 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
             part = Slice.apply(x, index=parts)
             extra = value.ndim - part.ndim
             if extra > 0:  # leading dims of size 1 are dropped, as NumPy and PyTorch both do
-                value = value.reshape(value.shape[extra:])  # type: ignore[attr-defined]
+                value = value.reshape(value.shape[extra:])
             part.copy_(value)
         else:
             apply_inplace(SetSlice, x, value, index=parts)
     except IndexError as error:
         raise IndexError(f"{error}: tensor of shape {list(x.shape)}") from None
     except ValueError as error:
-        raise RuntimeError(f"shape mismatch: value of shape {list(value.shape)} cannot be written there: {error}") from None
+        raise RuntimeError(
+            f"shape mismatch: value of shape {list(value.shape)} cannot be written there: {error}"
+        ) from None
 
 
 def slice_dim(input: Tensor, dim: int, start: int | None, end: int | None, step: int = 1) -> Tensor:
@@ -142,7 +144,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim]
     if not -size <= index < size:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+        )
     return Slice.apply(input, index=(*[slice(None)] * dim, int(index)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.elementwise import add, conj, mul
+from trainctl.autograd.ops.arithmetic import add, conj, mul
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import expand, reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor

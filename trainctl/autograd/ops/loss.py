@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import add, div, mul, neg, sub
 from trainctl.autograd.ops.cast import promote
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.elementwise import add, div, mul, neg, sub
 from trainctl.autograd.ops.reduction import mean, sum
 from trainctl.autograd.ops.shape import broadcast_shapes, expand, permute, reshape
 from trainctl.autograd.ops.softmax import log_softmax
@@ -97,9 +97,14 @@ class PutClass(Op):
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Return the negative of ``input`` at each target class, reduced; the mean is weighted by class.
 
     Args:
@@ -125,7 +130,9 @@ def nll_loss(
     safe = rows._xp.where(kept, classes, 0) if ignores else classes
     if safe.size and not 0 <= safe.min() <= safe.max() < count:
         bad = safe[(safe < 0) | (safe >= count)][0]
-        raise IndexError(f"Target {bad} is out of bounds: expected a class in [0, {count}) or ignore_index={ignore_index}")
+        raise IndexError(
+            f"Target {bad} is out of bounds: expected a class in [0, {count}) or ignore_index={ignore_index}"
+        )
     picked = neg(PickClass.apply(rows, target=safe, kept=kept if ignores else None))
     weights = None
     if weight is not None or ignores:
@@ -186,9 +193,15 @@ def legacy_reduction(size_average: Any, reduce: Any, reduction: str) -> str:
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Return the cross entropy of logits against classes or class probabilities, reduced.
 
     Args:

@@ -50,9 +50,11 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor
         if any(cut):
             size = input._array.shape[dim]
             if sum(cut) > size or size + before + after < 0:
-                raise RuntimeError(f"The input size {size}, plus negative padding {before} and {after}, resulted in a negative output size")
+                raise RuntimeError(
+                    f"The input size {size}, plus negative padding {before} and {after}, resulted in a negative output size"
+                )
             input = narrow(input, dim, cut[0], size - sum(cut))
     kept = tuple((max(before, 0), max(after, 0)) for before, after in sides)
     if not any(side for pair in kept for side in pair):
-        return input.clone()  # type: ignore[attr-defined]
+        return input.clone()
     return ConstantPad.apply(input, sides=kept, value=value)

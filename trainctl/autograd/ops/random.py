@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy
 
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.creation import _checked, _finish, _kind
-from trainctl.autograd.ops.elementwise import mul
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
@@ -98,17 +98,42 @@ def gaussian(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> 
     return _stream(generator).standard_normal(shape, numpy.float32).astype(kind, copy=False)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return a tensor of a shape, uniform in [0, 1)."""
     return _finish(Tensor._wrap(numpy.asarray(uniform(_checked(size), _kind(dtype), generator))), device, requires_grad)
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return a tensor of a shape, normal with mean 0 and variance 1."""
-    return _finish(Tensor._wrap(numpy.asarray(gaussian(_checked(size), _kind(dtype), generator))), device, requires_grad)
+    return _finish(
+        Tensor._wrap(numpy.asarray(gaussian(_checked(size), _kind(dtype), generator))), device, requires_grad
+    )
 
 
-def randint(*args: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, low: int | None = None, high: int | None = None, size: Any = None) -> Tensor:  # fmt: skip
+def randint(
+    *args: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    low: int | None = None,
+    high: int | None = None,
+    size: Any = None,
+) -> Tensor:
     """Return a tensor of integers, uniform in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``.
 
     Raises:
@@ -127,7 +152,15 @@ def randint(*args: Any, generator: Generator | None = None, dtype: DType | None 
     return _finish(Tensor._wrap(numpy.asarray(drawn).astype(_kind(dtype or dtypes.int64))), device, requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: None = None) -> Tensor:  # fmt: skip
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: None = None,
+) -> Tensor:
     """Return the integers ``0 .. n - 1`` in random order.
 
     Raises:
@@ -151,17 +184,25 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, generator: Generato
 
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fill ``x`` in place with normal values and return it."""
-    return _fill(x, gaussian(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(std) + x._array.dtype.type(mean))
+    return _fill(
+        x,
+        gaussian(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(std) + x._array.dtype.type(mean),
+    )
 
 
-def uniform_(x: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **named: float) -> Tensor:
+def uniform_(
+    x: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **named: float
+) -> Tensor:
     """Fill ``x`` in place with uniform values in [a, b) and return it (PyTorch's names: ``from``, ``to``)."""
     a, b = named.get("from", a), named.get("to", b)
-    return _fill(x, uniform(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(b - a) + x._array.dtype.type(a))
+    return _fill(
+        x,
+        uniform(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(b - a) + x._array.dtype.type(a),
+    )
 
 
 def _fill(x: Tensor, values: Any) -> Tensor:
-    return x.copy_(Tensor._wrap(numpy.asarray(values)))  # type: ignore[attr-defined]
+    return x.copy_(Tensor._wrap(numpy.asarray(values)))
 
 
 class Dropout(Op):
@@ -193,5 +234,5 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     kept = _stream(None).random(input._array.shape, numpy.float32) >= p
     mask = Tensor._wrap(input._xp.from_host(numpy.multiply(kept, kind.type(1.0 / (1.0 - p)), dtype=kind)))
     if inplace:
-        return input.mul_(mask)  # type: ignore[attr-defined]
+        return input.mul_(mask)
     return Dropout.apply(input, mask)

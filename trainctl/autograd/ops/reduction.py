@@ -6,14 +6,18 @@ from typing import Any, NamedTuple
 
 from trainctl.autograd.dims import wrap_dim, wrap_dims
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import div, mul, sub
 from trainctl.autograd.ops.cast import cast, to_float
-from trainctl.autograd.ops.elementwise import div, mul, sqrt, sub
+from trainctl.autograd.ops.elementwise import sqrt
 from trainctl.autograd.ops.shape import expand, reshape, squeeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
 
-ValuesIndices = NamedTuple("ValuesIndices", [("values", Tensor), ("indices", Tensor)])
+
+class ValuesIndices(NamedTuple):
+    values: Tensor
+    indices: Tensor
 
 
 class Sum(Op):
@@ -86,7 +90,12 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType 
 
 
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Tensor:
     """Return the variance over ``dim``: squared distance from the mean over ``N - correction`` (default 1)."""
     if isinstance(dim, bool):
@@ -94,7 +103,7 @@ def var(
     dims = wrap_dims(dim, input._array.ndim)
     minus = (1 if unbiased else 0) if correction is None else correction
     distance = sub(input, mean(input, dims, keepdim=True))
-    squares = mul(distance, distance.conj()) if distance.is_complex() else mul(distance, distance)  # type: ignore[attr-defined]
+    squares = mul(distance, distance.conj()) if distance.is_complex() else mul(distance, distance)
     total = sum(squares, dims, keepdim)
     return div(total, max_number(_count(input._array.shape, dims) - minus, 0))
 
@@ -105,7 +114,12 @@ def max_number(a: float, b: float) -> float:
 
 
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+    input: Tensor,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> Tensor:
     """Return the standard deviation over ``dim``, the root of :func:`var`."""
     return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
@@ -192,7 +206,7 @@ def _max_or_min(input: Tensor, dim: Any, keepdim: bool, function: str) -> Any:
     if dim is None:
         return _extreme(input, None, keepdim, function)
     if isinstance(dim, Tensor):
-        from trainctl.autograd.ops.elementwise import maximum, minimum
+        from trainctl.autograd.ops.arithmetic import maximum, minimum
 
         return (maximum if function == "max" else minimum)(input, dim)
     indices = _arg(input, dim, True, "arg" + function)
@@ -260,7 +274,7 @@ class LogSumExp(Op):
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
         shape = x._array.shape
-        weights = sub(x, unreduce(y, shape, self.dims, self.keepdim)).exp()  # type: ignore[attr-defined]
+        weights = sub(x, unreduce(y, shape, self.dims, self.keepdim)).exp()
         return mul(unreduce(gy, shape, self.dims, self.keepdim), weights)
 
 

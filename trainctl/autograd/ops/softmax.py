@@ -6,8 +6,9 @@ from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import mul, sub
 from trainctl.autograd.ops.cast import cast
-from trainctl.autograd.ops.elementwise import exp, mul, sub
+from trainctl.autograd.ops.elementwise import exp
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.dtypes import dtype as DType
@@ -59,11 +60,13 @@ def _along(cls: type[Op], input: Tensor, dim: int, dtype: DType | None) -> Tenso
     if dtype is not None:
         input = cast(input, dtype)
     if input._array.dtype.kind != "f":
-        raise RuntimeError(f'"{cls.__name__.lower()}" is not implemented for {input.dtype}: expected a floating-point tensor')
+        raise RuntimeError(
+            f'"{cls.__name__.lower()}" is not implemented for {input.dtype}: expected a floating-point tensor'
+        )
     ndim = input._array.ndim
     wrapped = wrap_dim(dim, ndim)
     if input._array.size == 0:
-        return input.clone()  # type: ignore[attr-defined]
+        return input.clone()
     if ndim == 0:
-        return cls.apply(input.reshape(1), dim=0).reshape(())  # type: ignore[attr-defined]
+        return cls.apply(input.reshape(1), dim=0).reshape(())
     return cls.apply(input, dim=wrapped)

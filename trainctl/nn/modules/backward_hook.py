@@ -17,9 +17,11 @@ class Boundary(Op):
     watcher: Any
 
     def forward(self, *arrays: Any, out: Any = None) -> Any:
+        """Return the arrays themselves, as views."""
         return tuple(each.view() for each in arrays)
 
     def backward(self, *gys: Tensor) -> Any:
+        """Return what the watcher makes of the gradients."""
         return self.watcher(gys)
 
 

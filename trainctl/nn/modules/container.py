@@ -148,7 +148,9 @@ class ParameterList(_List):
 
     def extra_repr(self) -> str:
         """Return one line a parameter."""
-        return "".join(f"\n  ({name}): Parameter of size {list(p.shape)}" for name, p in self._parameters.items() if p is not None)
+        return "".join(
+            f"\n  ({name}): Parameter of size {list(p.shape)}" for name, p in self._parameters.items() if p is not None
+        )
 
 
 class _Dict(Module):

@@ -22,10 +22,19 @@ class _Conv(Module):
     function: ClassVar[Callable[..., Tensor]]
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...] = 1,
-        padding: int | str | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | str | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__()
         _check(in_channels, out_channels, groups, padding, stride, padding_mode, self.dims)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
@@ -34,7 +43,9 @@ class _Conv(Module):
         self.padding = padding if isinstance(padding, str) else as_sizes(padding, self.dims, "padding")
         self.dilation = as_sizes(dilation, self.dims, "dilation")
         self.padding_mode = padding_mode
-        self.weight = Parameter(empty(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype))
+        self.weight = Parameter(
+            empty(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype)
+        )
         if bias:
             self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
         else:
@@ -74,7 +85,9 @@ def _check(
     if in_channels % groups:
         raise ValueError(f"in_channels must be divisible by groups, got in_channels={in_channels} and groups={groups}")
     if out_channels % groups:
-        raise ValueError(f"out_channels must be divisible by groups, got out_channels={out_channels} and groups={groups}")
+        raise ValueError(
+            f"out_channels must be divisible by groups, got out_channels={out_channels} and groups={groups}"
+        )
     if isinstance(padding, str) and padding not in ("same", "valid"):
         raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
     if padding == "same" and any(step != 1 for step in as_sizes(stride, dims, "stride")):

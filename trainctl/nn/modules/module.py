@@ -58,8 +58,12 @@ class Module:
         tables = self.__dict__
         if "_parameters" not in tables:
             if isinstance(value, (Parameter, Module, Buffer)):
-                kind = "parameter" if isinstance(value, Parameter) else "module" if isinstance(value, Module) else "buffer"
-                raise AttributeError(f"cannot assign {kind} before Module.__init__() call: call super().__init__() first")
+                kind = (
+                    "parameter" if isinstance(value, Parameter) else "module" if isinstance(value, Module) else "buffer"
+                )
+                raise AttributeError(
+                    f"cannot assign {kind} before Module.__init__() call: call super().__init__() first"
+                )
             super().__setattr__(name, value)
             return
         home = _home(tables, value)
@@ -85,7 +89,9 @@ class Module:
                 return
         if name in tables["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
-                raise TypeError(f"cannot assign '{type(value).__name__}' object to buffer '{name}' (Tensor or None required)")
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' object to buffer '{name}' (Tensor or None required)"
+                )
             tables["_buffers"][name] = value
             return
         super().__setattr__(name, value)
@@ -117,9 +123,13 @@ class Module:
         """
         self._check_name(name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)")
+            raise TypeError(
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
+            )
         if param is not None and not param.is_leaf:
-            raise ValueError(f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly.")
+            raise ValueError(
+                f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
+            )
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -131,7 +141,9 @@ class Module:
         """
         self._check_name(name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)")
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
+            )
         self._buffers[name] = tensor
         (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
 
@@ -192,13 +204,17 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run ``forward`` and the hooks around it."""
         call = self._call if state.quiet else self._call_quietly
         return call(*args, **kwargs)
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         tables = self.__dict__
         if not (
-            tables["_forward_hooks"] or tables["_forward_pre_hooks"] or tables["_backward_hooks"] or tables["_backward_pre_hooks"]
+            tables["_forward_hooks"]
+            or tables["_forward_pre_hooks"]
+            or tables["_backward_hooks"]
+            or tables["_backward_pre_hooks"]
         ):
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
@@ -231,7 +247,12 @@ class Module:
         return _add(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output."""
         return _add(self._forward_hooks, (hook, with_kwargs), prepend)
@@ -276,7 +297,9 @@ class Module:
         """Yield the modules directly below, each once."""
         return (module for _, module in self.named_children())
 
-    def _named_members(self, table: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+    def _named_members(
+        self, table: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in modules:
@@ -354,7 +377,7 @@ class Module:
             if parameter.grad is not None and set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()  # type: ignore[attr-defined]
+                parameter.grad = parameter.grad.detach().zero_()
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn`` on every module below and then on this one."""
@@ -381,30 +404,30 @@ class Module:
         """Convert floating-point parameters and buffers to a dtype, and move all to a device: as ``Tensor.to``."""
 
         def convert(tensor: Tensor) -> Tensor:
-            moved = tensor.to(*args, **kwargs)  # type: ignore[attr-defined]
+            moved = tensor.to(*args, **kwargs)
             return moved if tensor.is_floating_point() or tensor.is_complex() or moved.dtype == tensor.dtype else tensor
 
         return self._apply(convert)
 
     def float(self) -> Self:
         """Convert floating-point parameters and buffers to float32."""
-        return self._apply(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)  # type: ignore[attr-defined]
+        return self._apply(lambda tensor: tensor.float() if tensor.is_floating_point() else tensor)
 
     def double(self) -> Self:
         """Convert floating-point parameters and buffers to float64."""
-        return self._apply(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)  # type: ignore[attr-defined]
+        return self._apply(lambda tensor: tensor.double() if tensor.is_floating_point() else tensor)
 
     def half(self) -> Self:
         """Convert floating-point parameters and buffers to float16."""
-        return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)  # type: ignore[attr-defined]
+        return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
 
     def cpu(self) -> Self:
         """Move all parameters and buffers to the CPU."""
-        return self._apply(lambda tensor: tensor.cpu())  # type: ignore[attr-defined]
+        return self._apply(lambda tensor: tensor.cpu())
 
     def cuda(self, device: Any = None) -> Self:
         """Move all parameters and buffers to a GPU."""
-        return self._apply(lambda tensor: tensor.cuda(device))  # type: ignore[attr-defined]
+        return self._apply(lambda tensor: tensor.cuda(device))
 
     # -- text -----------------------------------------------------------------------------------------
 

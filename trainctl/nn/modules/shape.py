@@ -23,7 +23,7 @@ class Flatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return ``input`` flattened."""
-        return input.flatten(self.start_dim, self.end_dim)  # type: ignore[attr-defined]
+        return input.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
         """Return the range of dims."""
@@ -45,7 +45,7 @@ class Unflatten(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return ``input`` with the dim split."""
-        return input.unflatten(self.dim, self.unflattened_size)  # type: ignore[attr-defined]
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         """Return the dim and its sizes."""
