@@ -1,0 +1,376 @@
+"""From a checked config to the objects it describes: model, loss, optimizer, metrics and data.
+
+What a schema cannot say is found here, with a batch of zeros: whether each layer takes what the one
+before it gives, and whether the last one's output suits the loss and the data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from trainctl.errors import ConfigError, Problem
+from trainctl.registry import TABLES, Entry, Kind, resolve
+
+if TYPE_CHECKING:
+    from trainctl.autograd import Tensor
+    from trainctl.config import Component, Config, LoadedConfig
+
+Path = tuple[str | int, ...]
+
+# What constructors, layers and losses raise at arguments or shapes they cannot work with.
+_REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
+_BATCH = 2
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer of a model.
+
+    Attributes:
+        path: its key path, such as ``model.1``.
+        layer: its class and arguments, inferred sizes included.
+        output_shape: of one sample, without the batch.
+        parameters: how many numbers it learns.
+    """
+
+    path: str
+    layer: str
+    output_shape: tuple[int, ...]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What a model is made of.
+
+    Attributes:
+        input_shape: of one sample, without the batch.
+        layers: in their order.
+    """
+
+    input_shape: tuple[int, ...]
+    layers: tuple[LayerSummary, ...]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model learns."""
+        return sum(layer.parameters for layer in self.layers)
+
+
+@dataclass
+class Experiment:
+    """Everything a run works with. Data is read when it is first used.
+
+    Attributes:
+        loaded: the config with its places.
+        model: a ``Sequential``, so that its keys are the config's indices.
+        loss: maps (output, target) to one number.
+        optimizer: of the model's parameters.
+        metrics: by their names in the config.
+        whole_train_data: the dataset's training part, before the validation split.
+        test_data: the dataset's test part.
+    """
+
+    loaded: LoadedConfig
+    model: Any
+    loss: Any
+    optimizer: Any
+    metrics: Mapping[str, Any]
+    whole_train_data: Any
+    test_data: Any
+
+    @property
+    def config(self) -> Config:
+        """The config."""
+        return self.loaded.config
+
+    @property
+    def train_data(self) -> Any:
+        """What is learned from."""
+        return self._split[0]
+
+    @property
+    def val_data(self) -> Any:
+        """What is held out of the training part by the seed; None where nothing is."""
+        return self._split[1]
+
+    @cached_property
+    def _split(self) -> tuple[Any, Any]:
+        from trainctl.autograd.ops.random import Generator
+        from trainctl.data import random_split
+
+        data, share = self.whole_train_data, self.config.data.split.val
+        if share == 0:
+            return data, None
+        held_out = round(len(data) * share)
+        if not 0 < held_out < len(data):
+            message = f"{share} of {len(data)} samples leaves a part without any"
+            raise ConfigError([self.loaded.problem(("data", "split", "val"), f"data.split.val: {message}")])
+        generator = Generator().manual_seed(self.config.seed)
+        train_data, val_data = random_split(data, [len(data) - held_out, held_out], generator=generator)
+        return train_data, val_data
+
+
+def check(loaded: LoadedConfig) -> ModelSummary:
+    """Check that the parts of a config fit each other; no data is read.
+
+    Raises:
+        ConfigError: each layer that does not fit the one before it, a last layer that does not fit the
+            loss and the data, arguments that a constructor refuses.
+
+    Example:
+        >>> from trainctl.config import load_config
+        >>> check(load_config("configs/mlp.yaml", environ={})).parameters
+        101770
+    """
+    from trainctl.autograd.ops.random import get_rng_state, set_rng_state
+
+    state = get_rng_state()
+    try:
+        return _Parts(loaded).summary
+    finally:
+        set_rng_state(state)
+
+
+def build(loaded: LoadedConfig) -> Experiment:
+    """Make what a config describes; the seed decides the initial weights and the split.
+
+    Raises:
+        ConfigError: as :func:`check`.
+        DataError: data is missing.
+
+    Example:
+        >>> from trainctl.config import load_config
+        >>> experiment = build(load_config("configs/mlp.yaml", environ={}))
+        >>> len(experiment.train_data), len(experiment.val_data), len(experiment.test_data)
+        (54000, 6000, 10000)
+    """
+    from trainctl.autograd.ops.random import manual_seed
+
+    manual_seed(loaded.config.seed)
+    parts = _Parts(loaded)
+    return Experiment(
+        loaded=loaded,
+        model=parts.model,
+        loss=parts.loss,
+        optimizer=parts.optimizer,
+        metrics=parts.metrics,
+        whole_train_data=parts.dataset(train=True),
+        test_data=parts.dataset(train=False),
+    )
+
+
+class _Parts:
+    """The parts of a config, made and tried on a batch of zeros.
+
+    Raises:
+        ConfigError: all that does not fit.
+    """
+
+    def __init__(self, loaded: LoadedConfig) -> None:
+        self.loaded, self.config = loaded, loaded.config
+        self.problems: list[Problem] = []
+        self.layers: list[Any] = []
+        self.rows: list[LayerSummary] = []
+        self.data_name = self.config.data.dataset.name
+        self.dataset_class = resolve("dataset", self.data_name)
+        self._check_device()
+        self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
+        self.model, output = self._make_model()
+        self.loss = self._make("loss", ("loss",), self.config.loss)
+        if output is not None and self.loss is not None:
+            self._check_output(output)
+        self.optimizer = self._make_optimizer()
+        metrics = self._make_each("metric", ("metrics",), self.config.metrics)
+        self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
+        if self.problems:
+            raise ConfigError(sorted(self.problems, key=lambda each: (each.line or 0, each.column or 0)))
+
+    @property
+    def summary(self) -> ModelSummary:
+        return ModelSummary(tuple(self.dataset_class.input_shape), tuple(self.rows))
+
+    def dataset(self, *, train: bool) -> Any:
+        """The dataset's training or test part."""
+        from trainctl.data import Compose
+
+        transform = Compose(self.transforms) if self.transforms else None
+        return self.dataset_class(**self.config.data.dataset.args, train=train, transform=transform)
+
+    # -- reporting --------------------------------------------------------------------------------
+
+    def _report(self, path: Path, message: str, hint: str | None = None) -> None:
+        self.problems.append(self.loaded.problem(path, message, hint))
+
+    def _attempt(self, path: Path, what: str, act: Callable[[], Any]) -> Any:
+        """What ``act`` gives; None, and a mistake at ``path``, where it refuses."""
+        try:
+            return act()
+        except _REFUSALS as error:
+            self._report(path, f"{what}: {error}")
+            return None
+
+    # -- the parts --------------------------------------------------------------------------------
+
+    def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: int) -> Any:
+        made = resolve(kind, component.name)
+        try:
+            return made(*first, **{**component.args, **sizes})
+        except _REFUSALS as error:
+            blamed = [name for name in component.args if self._blames(error, (*path, component.name, name))]
+            where = (*path, component.name, blamed[0]) if blamed else path
+            self._report(where, f"{'.'.join(map(str, path))}: {component.name}: {error}")
+            return None
+
+    def _blames(self, error: Exception, path: Path) -> bool:
+        """Whether an error names an argument that is not left at its default."""
+        named = re.search(rf"\b{path[-1]}\b", str(error), re.IGNORECASE)
+        return named is not None and self.loaded.origin(path) != "default"
+
+    def _make_each(self, kind: Kind, path: Path, components: Sequence[Component]) -> list[Any]:
+        return [self._make(kind, (*path, index), each) for index, each in enumerate(components)]
+
+    def _check_device(self) -> None:
+        if self.config.device.startswith("cuda"):
+            message = f"device: expected a device that is here, got {self.config.device}; this version knows the CPU"
+            self._report(("device",), message, "write `device: cpu` or `device: auto`")
+
+    def _make_model(self) -> tuple[Any, Tensor | None]:
+        """The model, and what it makes of the zeros; None where that is not known."""
+        from trainctl.nn import Sequential
+
+        output: Tensor | None = self._zeros_from_data()
+        for index, component in enumerate(self.config.model):
+            output = self._add_layer(index, component, output)
+        return Sequential(*self.layers), output
+
+    def _zeros_from_data(self) -> Tensor:
+        from trainctl.autograd.ops.creation import zeros
+
+        sample = zeros(self.dataset_class.input_shape)
+        for index, transform in enumerate(self.transforms):
+            if transform is not None:
+                path = ("data", "transforms", index)
+                what = f"data.transforms.{index}: {self.config.data.transforms[index].name}"
+                changed = self._attempt(path, what, partial(transform, sample))
+                sample = sample if changed is None else changed
+        return zeros(_BATCH, *sample.shape)
+
+    def _add_layer(self, index: int, component: Component, batch: Tensor | None) -> Tensor | None:
+        """Make a layer and try it; its output, None where it has none or the input is not known."""
+        entry, path = TABLES["layer"][component.name], ("model", index)
+        if batch is None:
+            batch = _declared_input(entry, component)
+        elif entry.input_shape and batch.ndim != len(entry.input_shape):
+            takes = f"{component.name} takes [{', '.join(entry.input_shape)}]"
+            self._report(path, f"model.{index}: {takes}, got {self._input_words(index, batch)}")
+            return None
+        if batch is None and not entry.inferred.keys() <= component.args.keys():
+            return None
+        sizes = self._sizes(index, component, batch) if batch is not None else {}
+        layer = self._make("layer", path, component, **sizes)
+        if layer is None or batch is None:
+            return None
+        self.layers.append(layer)
+        return self._try_layer(index, layer, batch)
+
+    def _sizes(self, index: int, component: Component, batch: Tensor) -> dict[str, int]:
+        """The arguments that follow from the input; a mistake where the config gives another value."""
+        sizes = {}
+        for name, axis in TABLES["layer"][component.name].inferred.items():
+            sizes[name] = size = batch.shape[axis]
+            given = component.args.get(name, size)
+            if given != size:
+                layer = f"model.{index}: {component.name}({name}={given})"
+                message = f"{layer} does not fit its input {self._input_words(index, batch)}"
+                self._report(
+                    ("model", index, component.name, name),
+                    f"{message}: expected {name} {size}, got {given}",
+                    f"write `{name}: {size}`, or leave {name} out",
+                )
+        return sizes
+
+    def _try_layer(self, index: int, layer: Any, batch: Tensor) -> Tensor | None:
+        name = self.config.model[index].name
+        what = f"model.{index}: {name} does not take {self._input_words(index, batch)}"
+        output = self._attempt(("model", index), what, lambda: _evaluated(layer, batch))
+        if output is None:
+            return None
+        if output.shape[:1] != (_BATCH,) or output.numel() == 0:
+            message = f"model.{index}: {name} makes {list(output.shape)} of a batch {list(batch.shape)}"
+            self._report(("model", index), message, "the first dimension must stay, and no other may be 0")
+            return None
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        self.rows.append(LayerSummary(f"model.{index}", repr(layer), tuple(output.shape[1:]), parameters))
+        return output
+
+    def _input_words(self, index: int, batch: Tensor) -> str:
+        source = f"model.{index - 1} ({self.config.model[index - 1].name})" if index else "the data"
+        return f"{_shape(batch)} from {source}"
+
+    def _check_output(self, output: Tensor) -> None:
+        """Whether the loss can compare what the model gives with what the data says is right."""
+        from trainctl.autograd.ops.creation import zeros
+        from trainctl.backend.dtypes import int64
+
+        name, classes = self.config.loss.name, self.dataset_class.num_classes
+        if not TABLES["loss"][name].wants_classes:
+            fitting = [each for each, entry in TABLES["loss"].items() if entry.wants_classes]
+            message = f"loss: {name} takes numbers as targets; those of {self.data_name} are class numbers"
+            self._report(("loss",), message, f"write {' or '.join(f'`loss: {each}`' for each in fitting)}")
+        elif output.shape != (_BATCH, classes):
+            self._report_output(output, classes)
+        else:
+            target = zeros(_BATCH, dtype=int64)
+            loss = self._attempt(("loss",), f"loss: {name}", lambda: self.loss(output, target))
+            if loss is not None and loss.ndim != 0:
+                message = f"loss: expected one number for a batch, got one for each of {list(loss.shape)}"
+                self._report(("loss", name, "reduction"), message, "write `reduction: mean`")
+
+    def _report_output(self, output: Tensor, classes: int) -> None:
+        message = (
+            f"the model gives {_shape(output)}, {self.config.loss.name} with {self.data_name} takes [N, {classes}]"
+        )
+        for index, component in reversed(list(enumerate(self.config.model))):
+            argument = TABLES["layer"][component.name].output
+            if argument and output.ndim == 2:
+                path = ("model", index, component.name, argument)
+                message = f"model.{index}: {component.name}({argument}={component.args[argument]}): {message}"
+                self._report(path, message, f"write `{argument}: {classes}`, one for each class")
+                return
+        last = len(self.config.model) - 1
+        hint = f"end the model with `Flatten` and `Linear: {{out_features: {classes}}}`"
+        self._report(("model", last), f"model.{last}: {message}", hint)
+
+    def _make_optimizer(self) -> Any:
+        parameters = list(self.model.parameters())
+        if not parameters and self.problems:
+            return None  # those that there should be may be missing for another reason
+        return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
+
+
+def _declared_input(entry: Entry, component: Component) -> Tensor | None:
+    """A batch as a layer says it wants it, to go on with after a mistake; None where it does not say."""
+    from trainctl.autograd.ops.creation import zeros
+
+    declared = [component.args[name] for name, axis in entry.inferred.items() if axis == -1 and name in component.args]
+    return zeros(_BATCH, *declared) if declared else None
+
+
+def _evaluated(layer: Any, batch: Tensor) -> Tensor:
+    """A layer's output in evaluation mode, which draws no random numbers."""
+    from trainctl.autograd.grad_mode import no_grad
+
+    layer.eval()
+    with no_grad():
+        output: Tensor = layer(batch)
+    layer.train()
+    return output
+
+
+def _shape(batch: Tensor) -> str:
+    return f"[{', '.join(['N', *map(str, batch.shape[1:])])}]"

@@ -1,0 +1,88 @@
+"""A model measured over a whole dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import trainctl
+from trainctl.errors import DataError
+from trainctl.train.metrics import Metric
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What a model does on a dataset.
+
+    Attributes:
+        loss: mean over the samples.
+        metrics: each metric's figure, by name.
+        samples: how many samples there were.
+    """
+
+    loss: float
+    metrics: dict[str, float]
+    samples: int
+
+
+def evaluate(
+    model: Any,
+    loss: Callable[..., Any],
+    metrics: Mapping[str, Metric],
+    loader: Iterable[Any],
+    *,
+    between: Callable[[], None] | None = None,
+) -> EvalResult:
+    """Measure a model, in evaluation mode and without gradients; its modes are put back after.
+
+    Args:
+        model: a module.
+        loss: maps (output, target) to the batch's loss.
+        metrics: metrics by name; reset first.
+        loader: batches of (input [N, ...], target [N, ...]).
+        between: called before each batch; it may raise to stop.
+
+    Raises:
+        DataError: the loader has no samples.
+
+    Example:
+        >>> from trainctl import nn, tensor
+        >>> batch = tensor([[1.0], [3.0]]), tensor([[1.0], [2.0]])
+        >>> evaluate(nn.Identity(), nn.MSELoss(), {}, [batch])
+        EvalResult(loss=0.5, metrics={}, samples=2)
+    """
+    for metric in metrics.values():
+        metric.reset()
+    total, samples, summed = 0.0, 0, is_summed(loss)
+    with evaluation_mode(model), trainctl.no_grad():
+        for inputs, target in loader:
+            if between:
+                between()
+            output = model(inputs)
+            size = len(target)
+            total += loss(output, target).item() * (1 if summed else size)
+            samples += size
+            for metric in metrics.values():
+                metric.update(output, target)
+    if not samples:
+        raise DataError("there is nothing to evaluate: the split has no samples")
+    return EvalResult(total / samples, {name: metric.compute() for name, metric in metrics.items()}, samples)
+
+
+def is_summed(loss: Any) -> bool:
+    """Return whether a loss is the sum over a batch's samples; else it is taken for the mean."""
+    return getattr(loss, "reduction", "mean") == "sum"
+
+
+@contextmanager
+def evaluation_mode(model: Any) -> Iterator[None]:
+    """Put every module of a model in evaluation mode, and each back in its own mode after."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,69 @@
+"""Between the live objects of a run and a :class:`~trainctl.train.checkpoint.Checkpoint`."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import trainctl
+from trainctl.errors import CheckpointError
+from trainctl.train.checkpoint import Checkpoint, Progress
+from trainctl.train.packing import Arrays, pack, to_array, unpack
+
+
+def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: Progress) -> Checkpoint:
+    """Return the state of a run as it is now; weights and state are shared, not copied.
+
+    Args:
+        model: a module.
+        optimizer: its optimizer.
+        config: the resolved config, YAML text.
+        threads: the number of BLAS threads.
+        progress: how far the run is.
+    """
+    arrays: Arrays = {}
+    packed = {
+        "optimizer": pack(optimizer.state_dict(), "optimizer", arrays),
+        "rng": pack(trainctl.get_rng_state(), "rng", arrays),
+    }
+    weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
+    return Checkpoint(config, threads, deepcopy(progress), weights, packed, arrays)
+
+
+def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
+    """Bring a run's objects to the state in a checkpoint, the random stream included.
+
+    Raises:
+        CheckpointError: the checkpoint is another model's or optimizer's.
+    """
+    load_weights(checkpoint, model)
+    state = unpack(checkpoint.state["optimizer"], checkpoint.arrays)
+    try:
+        optimizer.load_state_dict(state)
+    except ValueError as error:
+        raise CheckpointError(f"the checkpoint's optimizer state does not fit: {error}", hint=_OTHER_MODEL) from error
+    trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
+
+
+def load_weights(checkpoint: Checkpoint, model: Any) -> None:
+    """Load a checkpoint's weights into a model.
+
+    Raises:
+        CheckpointError: the model's weights have other names, shapes or types; the message lists which.
+    """
+    expected = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
+    problems = [f"{name}: missing in the checkpoint" for name in expected.keys() - checkpoint.model.keys()]
+    problems += [f"{name}: not in the model" for name in checkpoint.model.keys() - expected.keys()]
+    for name in expected.keys() & checkpoint.model.keys():
+        got, want = (f"{array.dtype} {list(array.shape)}" for array in (checkpoint.model[name], expected[name]))
+        if got != want:
+            problems.append(f"{name}: {got} in the checkpoint, {want} in the model")
+    if problems:
+        shown = sorted(problems)[:5]
+        more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
+        lines = "\n  ".join(["the checkpoint's weights are not this model's:", *shown, *more])
+        raise CheckpointError(lines, hint=_OTHER_MODEL)
+    model.load_state_dict({name: trainctl.from_numpy(array) for name, array in checkpoint.model.items()})
+
+
+_OTHER_MODEL = "use the config that the checkpoint was made with: it is in its run directory"
