@@ -264,7 +264,7 @@ class _Parts:
         """Make a layer and try it; its output, None where it has none or the input is not known."""
         entry, path = TABLES["layer"][component.name], ("model", index)
         if batch is None:
-            batch = _declared_input(entry, component)
+            batch = self._attempt(path, f"model.{index}: {component.name}", lambda: _declared_input(entry, component))
         elif entry.input_shape and batch.ndim != len(entry.input_shape):
             takes = f"{component.name} takes [{', '.join(entry.input_shape)}]"
             self._report(path, f"model.{index}: {takes}, got {self._input_words(index, batch)}")
@@ -287,11 +287,10 @@ class _Parts:
             if given != size:
                 layer = f"model.{index}: {component.name}({name}={given})"
                 message = f"{layer} does not fit its input {self._input_words(index, batch)}"
-                self._report(
-                    ("model", index, component.name, name),
-                    f"{message}: expected {name} {size}, got {given}",
-                    f"write `{name}: {size}`, or leave {name} out",
-                )
+                flat = batch[0].numel() == given
+                hint = "put `Flatten` before it" if flat else f"write `{name}: {size}`, or leave {name} out"
+                path = ("model", index, component.name, name)
+                self._report(path, f"{message}: expected {name} {size}, got {given}", hint)
         return sizes
 
     def _try_layer(self, index: int, layer: Any, batch: Tensor) -> Tensor | None:
@@ -349,7 +348,7 @@ class _Parts:
     def _make_optimizer(self) -> Any:
         parameters = list(self.model.parameters())
         if not parameters and self.problems:
-            return None  # those that there should be may be missing for another reason
+            return None  # a layer that was refused may be the one that has them
         return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
 
 

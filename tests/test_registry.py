@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainctl import nn, optim
+from trainctl.registry import TABLES, resolve
+
+NAMES = [(kind, name) for kind, names in TABLES.items() for name in names]
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_what_an_entry_says_of_a_constructor_is_true(kind, name):
+    entry, made = TABLES[kind][name], resolve(kind, name)
+    parameters = inspect.signature(made).parameters
+    assert set(entry.inferred) <= parameters.keys()
+    assert entry.output is None or entry.output in parameters
+    assert made.__name__ == entry.target.partition(":")[2]
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_what_is_left_out_of_a_config_has_a_default_or_is_given_by_build(kind, name):
+    parameters = inspect.signature(resolve(kind, name)).parameters
+    given = {"params"} if kind == "optimizer" else set()
+    for excluded in TABLES[kind][name].excluded:
+        if excluded in parameters and excluded not in given:
+            assert parameters[excluded].default is not inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("name", TABLES["layer"])
+def test_layers_are_those_of_nn_under_their_own_names(name):
+    assert resolve("layer", name) is getattr(nn, name)
+
+
+@pytest.mark.parametrize("name", TABLES["optimizer"])
+def test_optimizers_are_those_of_optim_under_their_own_names(name):
+    assert resolve("optimizer", name) is getattr(optim, name)
+
+
+@pytest.mark.parametrize("name", TABLES["dataset"])
+def test_datasets_say_what_they_hold_without_reading_it(name):
+    cls = resolve("dataset", name)
+    assert all(isinstance(size, int) and size > 0 for size in cls.input_shape)
+    assert cls.num_classes > 1
+
+
+def test_names_that_the_table_does_not_have():
+    with pytest.raises(KeyError):
+        resolve("layer", "Linaer")
+
+
+def test_the_table_itself_imports_nothing_heavy():
+    code = "import sys, trainctl.registry; print([m for m in ('numpy', 'pydantic') if m in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    assert result.stdout == "[]\n"

@@ -1,0 +1,201 @@
+"""The parts of a config that name a class: ``Flatten``, or ``Linear: {out_features: 128}``.
+
+The class's constructor is the schema: a pydantic model is made from its signature, so names, types and
+defaults are written once, where the class is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    create_model,
+)
+
+from trainctl.config.problems import Fault, Faults, faults_of
+from trainctl.config.tree import Path
+from trainctl.config.words import did_you_mean, got
+from trainctl.registry import TABLES, Entry, Kind, resolve
+
+
+@dataclass(frozen=True)
+class Component:
+    """A class's name in the config and the arguments for its constructor, defaults included.
+
+    Example:
+        >>> Component("Linear", {"out_features": 10}).plain()
+        {'Linear': {'out_features': 10}}
+    """
+
+    name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+    def plain(self) -> str | dict[str, Any]:
+        """As it stands in a config."""
+        return {self.name: dict(self.args)} if self.args else self.name
+
+
+def parse(kind: Kind, value: Any) -> Component:
+    """Check a plain value against the constructor that it names.
+
+    Raises:
+        Faults: every mistake in it.
+
+    Example:
+        >>> parse("layer", {"Linear": {"out_features": 10}}).args
+        {'out_features': 10, 'bias': True}
+    """
+    name, given = _name_and_arguments(kind, value)
+    model = arguments(kind, name)
+    given = {} if given is None else given
+    if not isinstance(given, dict):
+        raise Faults([_not_by_name(name, given, model)])
+    try:
+        checked = model.model_validate(given)
+    except ValidationError as error:
+        raise Faults(_argument_faults(error, name, model, given)) from None
+    left_out = set(TABLES[kind][name].inferred) - set(given)
+    return Component(
+        name,
+        {
+            info.alias: getattr(checked, key)
+            for key, info in model.model_fields.items()
+            if info.alias is not None and info.alias not in left_out
+        },
+    )
+
+
+def _name_and_arguments(kind: Kind, value: Any) -> tuple[str, Any]:
+    path: Path = ()
+    if isinstance(value, str):
+        name, given = value, None
+    elif isinstance(value, dict) and len(value) == 1:
+        ((name, given),) = value.items()
+        path = (name,)
+    else:
+        raise Faults([_not_one_class(kind, value)])
+    if name not in TABLES[kind]:
+        raise Faults([Fault(path, f"unknown {kind} '{name}'", _similar(kind, name), "key" if path else "value")])
+    return name, given
+
+
+def _not_one_class(kind: Kind, value: Any) -> Fault:
+    names = TABLES[kind]
+    if isinstance(value, dict) and value:
+        known = [name for name in value if name in names] or list(value)
+        other = next(name for name in value if name != known[0])
+        hint = f"an argument goes below the name: `{known[0]}: {{{other}: ...}}`"
+        if len(known) > 1:
+            hint = "keep one of them; to replace it from outside the file, set the whole value"
+        listed = ", ".join(f"'{name}'" for name in value)
+        return Fault((other,), f"expected one {kind}, got {len(value)} keys: {listed}", hint, "key")
+    hint = f"write a name such as `{next(iter(names))}`, or `Name: {{argument: value}}`"
+    return Fault((), f"expected {_a(kind)}, got {got(value)}", hint)
+
+
+def _a(kind: Kind) -> str:
+    return f"{'an' if kind == 'optimizer' else 'a'} {kind}"
+
+
+def _similar(kind: Kind, name: str) -> str | None:
+    for other, names in TABLES.items():
+        if other != kind and name in names:
+            return f"'{name}' is {_a(other)}; {did_you_mean('', TABLES[kind])}"
+    return did_you_mean(name, TABLES[kind])
+
+
+def _not_by_name(name: str, given: Any, model: type[BaseModel]) -> Fault:
+    values = given if isinstance(given, list) else [given]
+    names = [info.alias for info in model.model_fields.values()]
+    if not names:
+        return Fault((name,), f"{name} takes no arguments, got {got(given)}")
+    pairs = ", ".join(
+        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in zip(names, values, strict=False)
+    )
+    return Fault((name,), f"expected arguments by name, got {got(given)}", f"write `{name}: {{{pairs}}}`")
+
+
+def _argument_faults(error: ValidationError, name: str, model: type[BaseModel], given: dict[str, Any]) -> list[Fault]:
+    words = {"unknown key": f"{name} has no such argument"}
+    return [
+        Fault(
+            (name, *fault.path),
+            words.get(fault.message, fault.message.replace("missing key", "missing argument")),
+            fault.hint or (f"{name} takes no arguments" if fault.message in words else None),
+            fault.at,
+        )
+        for fault in faults_of(error, model, given)
+    ]
+
+
+@cache
+def arguments(kind: Kind, name: str) -> type[BaseModel]:
+    """A pydantic model of a constructor's arguments, each under its alias.
+
+    Field names get a prefix, because an argument may be called what a method of the model is.
+    """
+    entry = TABLES[kind][name]
+    cls = resolve(kind, name)
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = {
+        each.name: each
+        for each in inspect.signature(cls).parameters.values()
+        if each.kind in kinds and each.name not in entry.excluded
+    }
+    hints = _hints(cls.__init__, parameters)
+    fields: dict[str, Any] = {
+        f"arg_{key}": (strict(hints.get(key, Any)), _field(entry, each)) for key, each in parameters.items()
+    }
+    return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
+
+
+def _field(entry: Entry, parameter: inspect.Parameter) -> Any:
+    if parameter.name in entry.inferred:
+        return Field(None, alias=parameter.name)
+    required = parameter.default is parameter.empty
+    # Validated, so that a default of 0 and a 0 from a file are both the float they stand for.
+    return Field(... if required else parameter.default, alias=parameter.name, validate_default=True)
+
+
+def _hints(constructor: Any, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """The types of these parameters alone: those of the others may not be importable at run time."""
+    written = {name: each.annotation for name, each in parameters.items() if each.annotation is not each.empty}
+    scope = getattr(constructor, "__globals__", {})
+    return get_type_hints(types.SimpleNamespace(__annotations__=written), scope, include_extras=True)
+
+
+def strict(hint: Any) -> Any:
+    """A type hint whose numbers, strings and booleans are not converted into each other.
+
+    Lists are still accepted for tuples: YAML has no tuples. NaN is no number anyone means.
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is float:
+        return Annotated[float, Strict(), AfterValidator(_not_nan)]
+    if hint in (int, bool, str):
+        return Annotated[hint, Strict()]
+    if origin is Annotated:
+        return Annotated[strict(args[0]), *args[1:]]
+    if origin in (Union, types.UnionType):
+        return Union[tuple(strict(arg) for arg in args)]  # noqa: UP007  the members are only known here
+    if origin in (tuple, list, Sequence):
+        return origin[tuple(arg if arg is Ellipsis else strict(arg) for arg in args)]
+    return hint
+
+
+def _not_nan(value: float) -> float:
+    if value != value:
+        raise ValueError("NaN")
+    return value

@@ -1,0 +1,171 @@
+"""From a file to a :class:`LoadedConfig`: read, overridden, checked."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from trainctl.config.components import Component
+from trainctl.config.dump import dump, plain
+from trainctl.config.files import read_text
+from trainctl.config.overrides import overridden
+from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of
+from trainctl.config.reader import read
+from trainctl.config.schema import Config, Section
+from trainctl.config.tree import Node, Path, Place
+from trainctl.errors import ConfigError, Problem
+
+
+class Setting(NamedTuple):
+    """One value and where it came from: ``default``, ``file:line``, ``--set``, a flag or a variable."""
+
+    path: Path
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A checked config that knows where each of its values was written.
+
+    Attributes:
+        config: the values, defaults included.
+        file: the file's name as it was given.
+        tree: what was written.
+
+    Example:
+        >>> loaded = load_config("configs/mlp.yaml", environ={})
+        >>> loaded.locate(("train", "epochs")).line, loaded.origin(("seed",))
+        (32, 'configs/mlp.yaml:8')
+        >>> print(loaded.problem(("loss",), "no such loss"))
+        configs/mlp.yaml:24:7: no such loss
+            loss: CrossEntropyLoss
+                  ^
+    """
+
+    config: Config
+    file: str
+    tree: Node
+
+    def locate(self, path: Path) -> Place:
+        """Where a key path such as ``("model", 1, "Linear")`` is written, or what encloses it.
+
+        For a mapping or a list under a key, that is the key.
+        """
+        node = list(self.tree.walk(path))[-1]
+        return place_of(self.tree, path, "key" if isinstance(node.value, dict | list) else "value")
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
+        """A mistake in the value of a key path."""
+        return self.locate(path).problem(message, hint)
+
+    def origin(self, path: Path) -> str:
+        """Where the value of a key path came from: ``default``, ``file:line``, ``--set``, a flag."""
+        nodes = list(self.tree.walk(path))
+        return nodes[-1].place.origin if len(nodes) > len(path) else "default"
+
+    def describe(self) -> list[Setting]:
+        """Every value of the resolved config, in its order."""
+        return [Setting(path, value, self.origin(path)) for path, value in _leaves((), self.config)]
+
+    def to_yaml(self) -> str:
+        """The resolved config; :func:`config_from_yaml` reads it back as an equal one."""
+        return dump(self.config)
+
+
+def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
+    """The values that hold no others; an argument counts as one, whatever it is."""
+    if isinstance(value, Section):
+        for name, child in value:
+            yield from _leaves((*path, name), child)
+    elif isinstance(value, tuple) and value:
+        for index, child in enumerate(value):
+            yield from _leaves((*path, index), child)
+    elif isinstance(value, Component) and value.args:
+        for name, argument in value.args.items():
+            yield (*path, value.name, name), plain(argument)
+    else:
+        yield path, plain(value)
+
+
+def load_config(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, tuple[str, Any]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> LoadedConfig:
+    """Read and check a config file; no data is read.
+
+    Defaults < file < ``TRAINCTL__A__B`` variables < ``overrides`` < ``flags``.
+
+    Args:
+        path: the YAML file.
+        overrides: ``a.b=c`` each; the value is one YAML value.
+        flags: by key path, the flag's name and its value; None where the flag was not given.
+        environ: the environment; this process's by default.
+
+    Raises:
+        ConfigError: the file cannot be read, or every mistake in it.
+
+    Example:
+        >>> loaded = load_config("configs/mlp.yaml", ["train.epochs=3"], {"seed": ("--seed", 7)}, {})
+        >>> loaded.config.train.epochs, loaded.origin(("train", "epochs")), loaded.origin(("seed",))
+        (3, '--set', '--seed')
+    """
+    environ = os.environ if environ is None else environ
+    file = os.fspath(path)
+    return _load(read_text(file), file, overrides, flags or {}, environ)
+
+
+def config_from_yaml(text: str, file: str) -> LoadedConfig:
+    """Read back a resolved config: the text alone decides, not the environment.
+
+    Args:
+        text: what :meth:`LoadedConfig.to_yaml` gave.
+        file: where it is from, for messages.
+
+    Raises:
+        ConfigError: every mistake in it.
+
+    Example:
+        >>> loaded = load_config("configs/mlp.yaml", ["seed=7"], environ={})
+        >>> config_from_yaml(loaded.to_yaml(), "config.resolved.yaml").config == loaded.config
+        True
+    """
+    return _load(text, file, (), {}, {})
+
+
+def _load(
+    text: str,
+    file: str,
+    sets: Sequence[str],
+    flags: Mapping[str, tuple[str, Any]],
+    environ: Mapping[str, str],
+) -> LoadedConfig:
+    tree, problems = read(text, file)
+    if tree is None or tree.value is None:
+        raise ConfigError([Problem("the file is empty", file)], hint="see configs/mlp.yaml for a whole config")
+    tree, unset = overridden(tree, sets, environ, flags)
+    config, unfit = _check(tree, file)
+    broken = {(each.line, each.column) for each in problems}
+    problems += [each for each in unfit if each.line is None or (each.line, each.column) not in broken]
+    problems += unset
+    if problems or config is None:
+        raise ConfigError(in_file_order(problems))
+    return LoadedConfig(config, file, tree)
+
+
+def _check(tree: Node, file: str) -> tuple[Config | None, list[Problem]]:
+    value = tree.plain()
+    if not isinstance(value, dict):
+        return None, located([misfit((), "a mapping with data, model, loss, optimizer and train", value)], tree)
+    value = {"name": pathlib.PurePath(file).stem, **value}
+    try:
+        return Config.model_validate(value), []
+    except ValidationError as error:
+        return None, located(faults_of(error, Config, value), tree)

@@ -1,0 +1,121 @@
+"""From pydantic's errors to :class:`~trainctl.errors.Problem`: in plain words, at the right place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from trainctl.config.tree import Node, Path, Place, dotted
+from trainctl.config.words import did_you_mean, expected, got, repair
+from trainctl.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A mistake at a key path, before it is known where that is in the file.
+
+    Attributes:
+        path: the key path.
+        message: the mistake; the path will be put before it.
+        hint: how to mend it.
+        at: whether the key or the value is to blame.
+    """
+
+    path: Path
+    message: str
+    hint: str | None = None
+    at: Literal["key", "value"] = "value"
+
+
+class Faults(ValueError):
+    """What a validator raises that finds several mistakes; their paths begin at its own value."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        super().__init__()
+        self.faults = tuple(faults)
+
+
+def faults_of(error: ValidationError, model: type[BaseModel], value: Any) -> list[Fault]:
+    """The mistakes that pydantic found, one for each place.
+
+    Args:
+        error: what validation raised.
+        model: the schema.
+        value: the plain value that was validated.
+    """
+    found: dict[tuple[Path, str], Fault] = {}
+    for item in error.errors(include_url=False):
+        for fault in _faults(item, model, value):
+            found.setdefault((fault.path, fault.message), fault)
+    return list(found.values())
+
+
+def _faults(item: Mapping[str, Any], model: type[BaseModel], value: Any) -> Iterator[Fault]:
+    path, field, siblings = _field(model, item["loc"])
+    inner = item.get("ctx", {}).get("error")
+    if isinstance(inner, Faults):
+        yield from (replace(fault, path=item["loc"] + fault.path) for fault in inner.faults)
+    elif field is None:
+        yield Fault(path, "unknown key", did_you_mean(str(path[-1]), siblings), "key")
+    elif item["type"] == "missing" and path == item["loc"]:
+        hint = f"add `{path[-1]}: ...` ({wanted(field)})"
+        yield Fault(path[:-1], f"missing key '{path[-1]}'", hint, "key")
+    else:
+        for part in path:
+            value = value[part]
+        yield misfit(path, wanted(field), value)
+
+
+def misfit(path: Path, expectation: str, value: Any) -> Fault:
+    """The mistake of a value that is not what was expected."""
+    return Fault(path, f"expected {expectation}, got {got(value)}", repair(value, expectation))
+
+
+def _field(model: type[BaseModel], loc: Path) -> tuple[Path, FieldInfo | None, Iterable[str]]:
+    """The path to the innermost field that an error is about, the field, and the names valid there.
+
+    What pydantic's location adds below a field (the branch of a union) is no key of the config.
+    """
+    for depth, part in enumerate(loc, start=1):
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = fields.get(str(part))
+        if field is None or depth == len(loc) or not _is_section(field):
+            return loc[:depth], field, fields
+        assert isinstance(field.annotation, type)
+        model = field.annotation
+    raise AssertionError("a location is never empty")
+
+
+def _is_section(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def wanted(field: FieldInfo) -> str:
+    """What a field accepts, in words."""
+    return expected(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+
+
+def place_of(tree: Node, path: Path, at: Literal["key", "value"] = "value") -> Place:
+    """Where a key path is written, or what encloses it where it is not."""
+    node = list(tree.walk(path))[-1]
+    return node.key if at == "key" and node.key else node.place
+
+
+def located(faults: Iterable[Fault], tree: Node) -> list[Problem]:
+    """The mistakes at their places."""
+    return [_located(fault, place_of(tree, fault.path, fault.at)) for fault in faults]
+
+
+def _located(fault: Fault, place: Place) -> Problem:
+    path = dotted(fault.path)
+    said_by_place = not path or place.file == f"--set {path}"
+    return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", fault.hint)
+
+
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted by line; those that are not in the file last."""
+    return sorted(problems, key=lambda each: (each.line is None, each.line or 0, each.column or 0))
