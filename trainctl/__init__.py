@@ -12,7 +12,21 @@ from typing import Any
 from trainctl.version import __version__
 
 _SUBMODULES = frozenset(
-    {"autograd", "backend", "cli", "config", "cuda", "data", "nn", "optim", "train", "utils", "random"}
+    {
+        "autograd",
+        "backend",
+        "build",
+        "cli",
+        "config",
+        "data",
+        "errors",
+        "jobs",
+        "nn",
+        "optim",
+        "registry",
+        "train",
+        "utils",
+    }
 )
 
 __all__ = ["__version__"]

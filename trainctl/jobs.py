@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
 
+SPLITS = ("train", "val", "test")
 RUNS = Path("runs")
 """Where run directories are, unless told otherwise."""
 
@@ -106,7 +107,7 @@ def run_evaluation(
     found = find_checkpoint(latest_run(RUNS) if path is None else path)
     checkpoint = read_checkpoint(found)
     experiment = _build_from(checkpoint, found)
-    data = {"train": experiment.train_data, "val": experiment.val_data, "test": experiment.test_data}.get(split)
+    data = getattr(experiment, f"{split}_data") if split in SPLITS else None
     if data is None:
         raise UsageError(
             f"{found}: the run has no {split} split",

@@ -142,7 +142,7 @@ class _Walk:
                     self._capture((node, number), gy)
         if self.useful is not None and node not in self.useful:
             return
-        if len(gys) > 1:
+        if len(gys) > 1 and node.materializes_gradients:
             gys = [_zeros(node.meta[i], node) if gy is None else gy for i, gy in enumerate(gys)]
         gxs = node.backward(*gys)
         if type(gxs) is not tuple:
@@ -198,16 +198,14 @@ class _Walk:
 
 def accumulate_grad(leaf: Tensor, gx: Tensor, fresh: bool, create_graph: bool) -> None:
     """Add ``gx`` to ``leaf.grad``; take it over where it is fresh, copy it where it is somebody's."""
-    if leaf.grad is None:
-        if create_graph:
-            leaf.grad = gx
-        else:
-            leaf.grad = gx if fresh and not gx._requires_grad else Tensor._wrap(gx._array.copy())
+    there = leaf._grad
+    if there is None:
+        leaf._grad = gx if create_graph or (fresh and not gx._requires_grad) else Tensor._wrap(gx._array.copy())
     elif create_graph:
-        leaf.grad = leaf.grad + gx
+        leaf._grad = there + gx
     else:
-        leaf.grad._xp.add(leaf.grad._array, gx._array, out=leaf.grad._array)
-        leaf.grad._bump_version()
+        there._xp.add(there._array, gx._array, out=there._array)
+        there._bump_version()
     if leaf._grad_hooks:
         for hook in tuple(leaf._grad_hooks.values()):
             hook(leaf)

@@ -11,15 +11,17 @@ from trainctl.autograd.state import state
 
 
 class _Mode:
-    """Sets one switch on entry and puts the old value back on exit; decorates functions too."""
+    """Sets the switches on entry (inference: None leaves it) and puts them back on exit; decorates functions too."""
 
-    def __init__(self, grad: bool, inference: bool = False) -> None:
+    def __init__(self, grad: bool, inference: bool | None = None) -> None:
         self._wanted = (grad, inference)
         self._before: list[tuple[bool, bool]] = []
 
     def __enter__(self) -> Self:
         self._before.append((state.grad, state.inference))
-        state.grad, state.inference = self._wanted[0], self._wanted[1] or state.inference
+        state.grad, inference = self._wanted
+        if inference is not None:
+            state.inference = inference
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -43,14 +45,23 @@ class _Mode:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
             iterator = function(*args, **kwargs)
-            reply: Any = None
+            step = functools.partial(next, iterator)
             while True:
                 try:  # the mode holds inside the generator's own steps, not in whoever consumes it
                     with self._clone():
-                        value = iterator.send(reply)
+                        value = step()
                 except StopIteration as stop:
                     return stop.value
-                reply = yield value
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    with self._clone():
+                        iterator.close()
+                    raise
+                except BaseException as error:  # the generator's to handle, as it would without us in between
+                    step = functools.partial(iterator.throw, error)
+                else:
+                    step = functools.partial(iterator.send, sent)
 
         return run
 
@@ -68,11 +79,7 @@ class no_grad(_Mode):
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Also usable as ``@no_grad`` without parentheses."""
-        self = super().__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
+        return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self) -> None:
         super().__init__(grad=False)
@@ -102,12 +109,19 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__(grad=bool(mode))
-        self._before.append((state.grad, state.inference))
+        self._found = (state.grad, state.inference)
         state.grad = bool(mode)
 
     def __enter__(self) -> Self:
         state.grad = self._wanted[0]
         return self
+
+    def __exit__(self, *_: object) -> None:
+        state.grad, state.inference = self._found
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        state.grad = self._found[0]  # as a decorator it sets nothing now
+        return super().__call__(function)
 
 
 class inference_mode(_Mode):
@@ -120,7 +134,7 @@ class inference_mode(_Mode):
     """
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__(grad=state.grad and not mode, inference=mode)
+        super().__init__(grad=not mode, inference=mode)
 
 
 def is_grad_enabled() -> bool:

@@ -44,7 +44,9 @@ def check_writable(x: Tensor, needs_grad: bool) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if needs_grad and x._base is not None and x._base._requires_grad and x._base.is_leaf:
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if any(step == 0 and size > 1 for step, size in zip(x._array.strides, x._array.shape, strict=True)):
+    if x._array.size and any(
+        step == 0 and size > 1 for step, size in zip(x._array.strides, x._array.shape, strict=True)
+    ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
@@ -53,6 +55,9 @@ def check_writable(x: Tensor, needs_grad: bool) -> None:
 
 def _write(node: Op, x: Tensor, arrays: list[Any]) -> None:
     xp = node.xp
+    if node.takes_out:
+        node.forward(*arrays, out=x._array)
+        return
     result = node.forward(*arrays)
     shape, kind = xp.shape(result), result.dtype
     if shape != x._array.shape:

@@ -32,15 +32,20 @@ class Op:
         saves_output: ``backward`` reads the output, as the last of ``self.saved``.
         is_view: the output shares the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
+        gives_fresh_gradients: False if ``backward`` may return a tensor that somebody else holds.
+        takes_out: ``out`` may be the first input itself, and an in-place form writes there directly.
+        materializes_gradients: with several outputs, ``backward`` gets zeros for those without a gradient.
         xp: the backend of the arrays at hand.
         edges: for each input, None or where its gradient goes: a leaf tensor, or (node, output number).
     """
 
-    saves: ClassVar[tuple[int, ...]] = ()
-    saves_output: ClassVar[bool] = False
+    saves: tuple[int, ...] = ()
+    saves_output: bool = False
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     gives_fresh_gradients: ClassVar[bool] = True
+    takes_out: ClassVar[bool] = False
+    materializes_gradients: bool = True
 
     xp: Backend = NUMPY
     params: dict[str, Any] = {}  # noqa: RUF012 - a default that is replaced, never changed

@@ -26,7 +26,6 @@ class Tensor(ArrayHolder):
     Make one with :func:`trainctl.tensor`, :func:`trainctl.zeros`, :func:`trainctl.from_numpy`, ...
 
     Attributes:
-        grad: the gradient that ``backward()`` left, for a leaf that requires one; else None.
         name: a name for the user's own use (``Variable``'s second field).
 
     Example:
@@ -50,7 +49,7 @@ class Tensor(ArrayHolder):
     _grad_hooks: dict[int, Any] | None = None
     _retains_grad = False
     _is_inference = False
-    grad: Tensor | None = None
+    _grad: Tensor | None = None
     name: str | None = None
 
     if TYPE_CHECKING:  # what trainctl.autograd.methods binds
@@ -84,8 +83,7 @@ class Tensor(ArrayHolder):
         def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]  # elementwise, as PyTorch's
         def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]  # elementwise, as PyTorch's
 
-    __array_priority__ = 1000  # numpy_array * tensor is the tensor's operation
-    __array_ufunc__ = None
+    __array_priority__ = 1000
 
     def __init__(self, *data: Any) -> None:
         """``Tensor([1, 2])`` holds the data as float32; ``Tensor(2, 3)`` is uninitialised, of that shape."""
@@ -136,6 +134,36 @@ class Tensor(ArrayHolder):
         """Set ``requires_grad`` and return the tensor."""
         self.requires_grad = requires_grad
         return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that ``backward()`` left, for a leaf that requires one; else None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+            )
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(
+                "assigned grad has data of a different size: "
+                f"expected {list(self._array.shape)}, got {list(value._array.shape)}"
+            )
+        if value._array.dtype != self._array.dtype:
+            raise RuntimeError(f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}")
 
     @property
     def is_leaf(self) -> bool:
@@ -309,7 +337,9 @@ class Tensor(ArrayHolder):
         return tensor_text(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self._array.ndim == 0 and spec else format(repr(self), spec)
+        if self._array.ndim == 0 and type(self) is Tensor:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
 
     def __hash__(self) -> int:
         return id(self)

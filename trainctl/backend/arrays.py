@@ -7,9 +7,13 @@ written here as a method.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy
+
+from trainctl.backend import cuda
+from trainctl.backend.devices import CPU, device
 
 Array = Any
 """An array of the backend in use: ``numpy.ndarray`` on the CPU."""
@@ -49,6 +53,21 @@ class Backend:
         """Return ``array`` as a NumPy array."""
         return array
 
+    def device_of(self, array: Array) -> device:
+        """Return the device that an array is on."""
+        return CPU
+
+    def on(self, where: device) -> AbstractContextManager[Any]:
+        """Return a context in which new arrays are made on a device of this backend."""
+        return nullcontext()
+
+    def device_count(self) -> int:
+        """Return how many devices of this type there are."""
+        return 1
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked for is computed."""
+
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
         """Add ``source`` into ``target[index]``; an element named twice gets both."""
         self.library.add.at(target, index, source)
@@ -65,7 +84,14 @@ class NumpyBackend(Backend):
 
 
 NUMPY = NumpyBackend()
-_BACKENDS: dict[type, Backend] = {numpy.ndarray: NUMPY}
+_BY_ARRAY: dict[type, Backend] = {numpy.ndarray: NUMPY}
+_BY_DEVICE: dict[str, Backend] = {"cpu": NUMPY}
+
+
+def register(backend: Backend) -> None:
+    """Make a backend the one for its type of device and of arrays."""
+    _BY_ARRAY[backend.array_type] = backend
+    _BY_DEVICE[backend.device_type] = backend
 
 
 def backend_of(array: Array) -> Backend:
@@ -75,7 +101,27 @@ def backend_of(array: Array) -> Backend:
         TypeError: no backend knows arrays of this type.
     """
     try:
-        return _BACKENDS[type(array)]
+        return _BY_ARRAY[type(array)]
     except KeyError:
-        known = ", ".join(kind.__name__ for kind in _BACKENDS)
+        known = ", ".join(kind.__name__ for kind in _BY_ARRAY)
         raise TypeError(f"no backend for arrays of type {type(array).__name__}; known: {known}") from None
+
+
+def backend_for(where: device) -> Backend:
+    """Return the backend of a device; CuPy is imported when a GPU is first asked for.
+
+    Raises:
+        RuntimeError: the device does not exist here; says why.
+    """
+    if where.type not in _BY_DEVICE:
+        reason = cuda.why_unavailable()
+        if reason is not None:
+            raise RuntimeError(f"device '{where}' is not available: {reason}")
+        from trainctl.backend.cupy import CupyBackend
+
+        register(CupyBackend())
+    backend = _BY_DEVICE[where.type]
+    count = backend.device_count()
+    if (where.index or 0) >= count:
+        raise RuntimeError(f"device '{where}' is not available: there are {count} devices of type {where.type}")
+    return backend

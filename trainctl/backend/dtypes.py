@@ -173,22 +173,16 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     return FROM_ARRAY[numpy.promote_types(type1.array_dtype, type2.array_dtype)]
 
 
-class Info:
-    """Limits of a dtype, as attributes (see :class:`finfo` and :class:`iinfo`)."""
+class finfo:
+    """Limits of a floating-point dtype (of a complex one's parts).
 
-    def __init__(self, kind: dtype, limits: Any, names: tuple[str, ...]) -> None:
-        self.dtype = kind.name
-        self.bits = kind.itemsize * 8
-        for name in names:
-            setattr(self, name, getattr(limits, name).item() if hasattr(limits, "eps") else getattr(limits, name))
-
-    def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value}" for name, value in vars(self).items())
-        return f"{type(self).__name__}({values})"
-
-
-class finfo(Info):
-    """Limits of a floating-point dtype: ``bits eps max min tiny smallest_normal resolution``.
+    Attributes:
+        bits: size of a number.
+        eps: from 1 to the next larger number.
+        max: largest number.
+        min: smallest number, ``-max``.
+        tiny: smallest positive number of full precision; ``smallest_normal`` is the same.
+        resolution: ``10 ** -digits`` for the number of decimal digits that are sure.
 
     Raises:
         TypeError: the dtype is not a floating-point type.
@@ -202,15 +196,26 @@ class finfo(Info):
         kind = (type or _default).to_real()
         if not kind.is_floating_point:
             raise TypeError(f"trainctl.finfo() requires a floating point dtype, got {kind}; use trainctl.iinfo")
-        super().__init__(
-            kind,
-            numpy.finfo(kind.array_dtype),
-            ("eps", "max", "min", "tiny", "smallest_normal", "resolution"),
-        )
+        limits = numpy.finfo(kind.array_dtype)
+        self.dtype = kind.name
+        self.bits = kind.itemsize * 8
+        self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)
+        self.tiny = self.smallest_normal = float(limits.tiny)
+        self.resolution = 10.0**-limits.precision
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        limits = ", ".join(f"{name}={getattr(self, name):g}" for name in names)
+        return f"finfo({limits}, dtype={self.dtype})"
 
 
-class iinfo(Info):
-    """Limits of an integer dtype: ``bits max min``.
+class iinfo:
+    """Limits of an integer dtype.
+
+    Attributes:
+        bits: size of a number.
+        max: largest number.
+        min: smallest number.
 
     Raises:
         TypeError: the dtype is not an integer type.
@@ -223,4 +228,10 @@ class iinfo(Info):
     def __init__(self, type: dtype) -> None:
         if type.category != 1:
             raise TypeError(f"trainctl.iinfo() requires an integer dtype, got {type}; use trainctl.finfo")
-        super().__init__(type, numpy.iinfo(type.array_dtype), ("max", "min"))
+        limits = numpy.iinfo(type.array_dtype)
+        self.dtype = type.name
+        self.bits = type.itemsize * 8
+        self.max, self.min = int(limits.max), int(limits.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"

@@ -31,11 +31,11 @@ class Stream:
         """Start the stream that belongs to ``seed`` and return the generator.
 
         Raises:
-            RuntimeError: the seed is outside [-2**63, 2**64).
+            ValueError: the seed is outside [-2**63, 2**64).
         """
         seed = int(seed)
         if not -(2**63) <= seed < _MAX_SEED:
-            raise RuntimeError(f"Overflow when unpacking long: the seed must be in [-2**63, 2**64), got {seed}")
+            raise ValueError(f"Overflow when unpacking long long: the seed must be in [-2**63, 2**64), got {seed}")
         self._seed = seed % _MAX_SEED
         self._bits = numpy.random.PCG64(self._seed)
         self.stream = numpy.random.Generator(self._bits)

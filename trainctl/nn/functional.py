@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainctl.autograd.ops import activation
+from trainctl.autograd.ops import activation, listed
 from trainctl.autograd.ops import softmax as _softmax
-from trainctl.autograd.ops.convolution import conv1d, conv2d, conv3d
-from trainctl.autograd.ops.elementwise import sigmoid, tanh
-from trainctl.autograd.ops.indexing import one_hot
-from trainctl.autograd.ops.linalg import linear
-from trainctl.autograd.ops.loss import cross_entropy, legacy_reduction, mse_loss, nll_loss
-from trainctl.autograd.ops.random import dropout
 from trainctl.autograd.tensor import Tensor
 
-__all__ = [
-    "conv1d", "conv2d", "conv3d", "cross_entropy", "dropout", "legacy_reduction", "linear", "log_softmax", "mse_loss",
-    "nll_loss", "one_hot", "relu", "sigmoid", "softmax", "tanh",
-]  # fmt: skip
+globals().update(listed("FUNCTIONAL"))
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:

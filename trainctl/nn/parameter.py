@@ -14,6 +14,9 @@ class Parameter(Tensor):
         data: the elements, shared with the given tensor.
         requires_grad: record ops on it.
 
+    Raises:
+        RuntimeError: integers or truth values that should require a gradient.
+
     Example:
         >>> import trainctl
         >>> Parameter(trainctl.ones(2)).requires_grad
@@ -25,7 +28,7 @@ class Parameter(Tensor):
         self = super().__new__(cls)
         source = Tensor() if data is None else data
         self._array = source._array
-        self._requires_grad = bool(requires_grad)
+        self.requires_grad = requires_grad
         return self
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
@@ -56,3 +59,8 @@ class Buffer(Tensor):
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         """Nothing is left to do: ``__new__`` has taken the data."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
+        copy: Any = super().__deepcopy__(memo)
+        copy.persistent = self.persistent
+        return copy

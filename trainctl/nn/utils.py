@@ -65,9 +65,12 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Write one flat tensor back into the parameters.
 
     Raises:
-        RuntimeError: the sizes differ.
+        RuntimeError: the sizes differ; nothing has been changed.
     """
-    start = 0
-    for each in parameters:
+    listed, start = list(parameters), 0
+    wanted = sum(each.numel() for each in listed)
+    if vec.numel() != wanted:
+        raise RuntimeError(f"a vector of {vec.numel()} elements does not fit parameters of {wanted}")
+    for each in listed:
         each.copy_(vec[start : start + each.numel()].reshape(each.shape))
         start += each.numel()

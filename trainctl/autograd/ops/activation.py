@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.cast import refuse
 from trainctl.autograd.tensor import Tensor
+
+METHODS = "relu"
+IN_PLACE = "relu"
+FUNCTIONS = "relu"
 
 
 class ReLU(Op):
@@ -20,12 +25,12 @@ class ReLU(Op):
 
 
 class ReLUGradient(Op):
-    """``gy`` where the output was positive."""
+    """``gy`` where the output was not 0: positive, or NaN."""
 
     saves = (1,)
 
     def forward(self, gy: Any, y: Any, out: Any = None) -> Any:
-        return self.xp.multiply(gy, y > 0, out=out)
+        return self.xp.multiply(gy, y != 0, out=out)
 
     def backward(self, ggx: Tensor) -> Any:
         (y,) = self.saved
@@ -33,5 +38,10 @@ class ReLUGradient(Op):
 
 
 def relu(input: Tensor) -> Tensor:
-    """Return each element where it is positive, else 0."""
+    """Return each element where it is positive, else 0.
+
+    Raises:
+        RuntimeError: bool or complex elements.
+    """
+    refuse("bc", "relu", input)
     return ReLU.apply(input)

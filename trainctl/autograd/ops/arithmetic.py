@@ -1,39 +1,34 @@
-"""Arithmetic on two operands: promotion, broadcasting, and what follows from them."""
+"""Arithmetic on two operands."""
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.cast import is_weak, promote, to_float
+from trainctl.autograd.ops.cast import (
+    binary,
+    cast,
+    check_broadcast,
+    check_some_tensor,
+    check_tensor,
+    checked,
+    refuse,
+    result_type,
+    to_float,
+)
 from trainctl.autograd.tensor import Tensor
 
-
-def binary(cls: type[Op], x: Any, y: Any) -> Tensor:
-    """Apply an op of two operands (tensors or numbers) after promotion; shapes broadcast.
-
-    Raises:
-        RuntimeError: the shapes do not broadcast.
-    """
-    if isinstance(x, Tensor) and isinstance(y, Tensor):
-        if x._array.dtype != y._array.dtype:
-            x, y = promote(x, y)
-        if x._array.shape != y._array.shape:
-            check_broadcast(x._array.shape, y._array.shape)
-    elif not (isinstance(x, Tensor) and is_weak(x, y)) and not (isinstance(y, Tensor) and is_weak(y, x)):
-        x, y = promote(x, y)
-    return cls.apply(x, y)
-
-
-def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
-    """Raise RuntimeError, naming the dimension, if two shapes do not broadcast."""
-    for back in range(1, min(len(a), len(b)) + 1):
-        if a[-back] != b[-back] and a[-back] != 1 and b[-back] != 1:
-            raise RuntimeError(
-                f"The size of tensor a ({a[-back]}) must match the size of tensor b ({b[-back]}) "
-                f"at non-singleton dimension {max(len(a), len(b)) - back}: shapes {list(a)} and {list(b)}"
-            )
+METHODS = (
+    "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp multiply=mul "
+    "divide=div subtract=sub true_divide=div"
+)
+IN_PLACE = "add sub mul div floor_divide remainder neg pow clamp multiply=mul divide=div subtract=sub true_divide=div"
+FUNCTIONS = (
+    "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp multiply=mul "
+    "divide=div subtract=sub true_divide=div"
+)
 
 
 class Add(Op):
@@ -61,18 +56,19 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return ``input - alpha * other``.
 
     Raises:
-        RuntimeError: both are bool.
+        RuntimeError: either is bool.
     """
-    if _is_bool(input) and _is_bool(other):
+    if _is_bool(input) or _is_bool(other):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. "
-            "Use the `^` or `logical_xor()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead; for the difference of two masks, `^` or `logical_xor()`."
         )
     return binary(Sub, input, other if alpha == 1 else mul(other, alpha))
 
 
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """Return ``other - alpha * input``."""
+    check_tensor("rsub", input, "input")
     return sub(other, input, alpha=alpha)
 
 
@@ -121,16 +117,17 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """
     if rounding_mode is None:
         return binary(Div, *(_floats(input, other)))
-    if rounding_mode == "floor":
-        return binary(FloorDivide, input, other)
-    if rounding_mode == "trunc":
-        return binary(TruncDivide, input, other)
-    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
+    if rounding_mode not in ("trunc", "floor"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+    check_divisor("div", input, other)
+    return binary(RoundedDown if rounding_mode == "floor" else RoundedToZero, input, other)
 
 
 def _floats(*operands: Any) -> tuple[Any, ...]:
     """Return operands of a true division: all-integer ones in the default floating-point dtype."""
-    return tuple(to_float(each) for each in promote(*operands)) if _all_integers(operands) else operands
+    return tuple(to_float(each) for each in operands) if _all_integers(operands) else operands
 
 
 def _all_integers(operands: tuple[Any, ...]) -> bool:
@@ -139,26 +136,54 @@ def _all_integers(operands: tuple[Any, ...]) -> bool:
     )
 
 
+def check_divisor(op: str, input: Any, other: Any) -> None:
+    """Raise an error for a quotient that has no whole part: bool, complex, or an integer by zero."""
+    refuse("c", op, input, other)
+    if not _all_integers((input, other)):
+        return
+    if _is_bool(input) and _is_bool(other):
+        raise NotImplementedError(f'"{op}" not implemented for bool')
+    zero = not other._array.all() if isinstance(other, Tensor) else other == 0
+    if zero:
+        raise RuntimeError("ZeroDivisionError: an integer divided by 0")
+
+
 class FloorDivide(Op):
-    differentiable = False
+    """Has no derivative, as in PyTorch; ``div(rounding_mode="floor")`` has one, 0."""
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
         return self.xp.floor_divide(x, y, out=out)
 
 
-class TruncDivide(Op):
-    differentiable = False
+class RoundedDown(FloorDivide):
+    def backward(self, gy: Tensor) -> Any:
+        return zeros_as(gy), zeros_as(gy)
 
+
+class RoundedToZero(Op):
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
         xp = self.xp
-        if x.dtype.kind == "f" if hasattr(x, "dtype") else isinstance(x, float):
+        if xp.result_type(x, y).kind == "f":
             return xp.trunc(xp.true_divide(x, y), out=out)
         floor, rest = xp.floor_divide(x, y), xp.remainder(x, y)
         return xp.add(floor, (rest != 0) & ((rest < 0) != (xp.asarray(x) < 0)), out=out, dtype=floor.dtype)
 
+    def backward(self, gy: Tensor) -> Any:
+        return zeros_as(gy), zeros_as(gy)
+
+
+def zeros_as(gy: Tensor) -> Tensor:
+    """Return zeros of a gradient's shape and dtype."""
+    return Tensor._wrap(gy._xp.zeros(gy._array.shape, gy._array.dtype))
+
 
 def floor_divide(input: Any, other: Any) -> Tensor:
-    """Return the quotient rounded down."""
+    """Return the quotient rounded down.
+
+    Raises:
+        RuntimeError: an integer divided by 0; bool or complex operands.
+    """
+    check_divisor("floor_divide", input, other)
     return binary(FloorDivide, input, other)
 
 
@@ -170,11 +195,17 @@ class Remainder(Op):
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
-        return gy, neg(mul(gy, floor_divide(x, y))) if self.needs(1) else None
+        return gy, neg(mul(gy, div(x, y, rounding_mode="floor"))) if self.needs(1) else None
 
 
 def remainder(input: Any, other: Any) -> Tensor:
-    """Return ``input - floor(input / other) * other``, of the divisor's sign."""
+    """Return ``input - floor(input / other) * other``, of the divisor's sign.
+
+    Raises:
+        RuntimeError: an integer divided by 0; bool or complex operands.
+    """
+    check_some_tensor("remainder", input, other)
+    check_divisor("remainder", input, other)
     return binary(Remainder, input, other)
 
 
@@ -202,30 +233,45 @@ class Pow(Op):
     saves_output = True
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
+        xp = self.xp
         if isinstance(y, (int, float)) and y == 2:
-            return self.xp.multiply(x, x, out=out)
-        return self.xp.power(x, y, out=out)
+            return xp.multiply(x, x, out=out)
+        if xp.result_type(x, y).kind == "i" and xp.any(xp.less(y, 0)):
+            return _whole_power(xp, x, y)
+        return xp.power(x, y, out=out)
 
     def backward(self, gy: Tensor) -> Any:
+        from trainctl.autograd.ops.comparison import where
+        from trainctl.autograd.ops.elementwise import log
+
         x, y, z = self.saved
-        gx = mul(gy, conj(mul(pow(x, y - 1), y))) if self.needs(0) and not _is_zero(y) else None
-        gp = None
+        gx = gp = None
+        if self.needs(0) and not _is_zero(y):
+            gx = mul(gy, conj(mul(pow(x, y - 1), y)))
+            gx = where(y == 0, 0.0, gx) if isinstance(y, Tensor) else gx
         if self.needs(1):
-            from trainctl.autograd.ops.comparison import where
-
-            base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._wrap(self.xp.asarray(x == 0))
-            from trainctl.autograd.ops.elementwise import log
-
             logarithm = log(x) if isinstance(x, Tensor) else _log_number(x)
-            gp = where(base_is_zero & (y >= 0), 0.0, mul(gy, conj(mul(z, logarithm))))
+            base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._wrap(self.xp.asarray(x == 0))
+            flat = base_is_zero & (cast(y, y.dtype.to_real()) >= 0)
+            gp = where(flat, 0.0, mul(gy, conj(mul(z, logarithm))))
         return gx, gp
+
+
+def _whole_power(xp: Any, x: Any, y: Any) -> Any:
+    """Return integers to integer powers, some negative: 0 but for bases 1 and -1."""
+    sign = xp.where(xp.bitwise_and(y, 1) == 1, x, xp.multiply(x, x))
+    inverse = xp.where(xp.abs(x) == 1, sign, 0)
+    kind = xp.result_type(x, y)
+    return xp.where(xp.less(y, 0), inverse, xp.power(x, xp.maximum(y, 0))).astype(kind)
 
 
 def _is_zero(y: Any) -> bool:
     return not isinstance(y, Tensor) and y == 0
 
 
-def _log_number(x: Any) -> float:
+def _log_number(x: Any) -> Any:
+    if isinstance(x, complex):
+        return cmath.log(x) if x else -math.inf
     return math.log(x) if x > 0 else -math.inf if x == 0 else math.nan
 
 
@@ -233,9 +279,12 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """Return ``input ** exponent``.
 
     Raises:
-        RuntimeError: integers to a negative integer power.
+        RuntimeError: integers to a negative integer power; bool to a bool power.
     """
-    if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input._array.dtype.kind in "ui":
+    check_some_tensor("pow", input, exponent)
+    if _is_bool(input) and _is_bool(exponent):
+        raise NotImplementedError('"pow" not implemented for bool')
+    if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input._array.dtype.kind in "bui":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     return binary(Pow, input, exponent)
 
@@ -263,7 +312,7 @@ class Maximum(Op):
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
-        return _share(self, gy, x > y, x == y)
+        return _share(self, gy, x < y, x > y, x == y)
 
 
 class Minimum(Op):
@@ -274,58 +323,75 @@ class Minimum(Op):
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
-        return _share(self, gy, x < y, x == y)
+        return _share(self, gy, x > y, x < y, x == y)
 
 
-def _share(node: Op, gy: Tensor, first: Tensor, tie: Tensor) -> tuple[Any, Any]:
-    """Give the gradient to whichever operand was chosen, half each on a tie."""
-    kind = gy.dtype
-    weight = add(first.to(kind), mul(tie.to(kind), 0.5))
-    return mul(gy, weight) if node.needs(0) else None, mul(gy, rsub(weight, 1)) if node.needs(1) else None
+def _share(node: Op, gy: Tensor, first_loses: Tensor, second_loses: Tensor, tie: Tensor) -> tuple[Any, Any]:
+    """Give the gradient to whichever operand was chosen, half each on a tie; a NaN loses to nobody."""
+    from trainctl.autograd.ops.comparison import where
+
+    half = where(tie, mul(gy, 0.5), gy)
+    gx = where(first_loses, 0, half) if node.needs(0) else None
+    return gx, where(second_loses, 0, half) if node.needs(1) else None
 
 
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """Return the larger of two elements; NaN if either is."""
-    return binary(Maximum, input, other)
+    return _larger_or_smaller(Maximum, input, other)
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """Return the smaller of two elements; NaN if either is."""
-    return binary(Minimum, input, other)
+    return _larger_or_smaller(Minimum, input, other)
+
+
+def _larger_or_smaller(cls: type[Op], input: Tensor, other: Tensor) -> Tensor:
+    op = cls.__name__.lower()
+    check_tensor(op, input, "input")
+    check_tensor(op, other, "other")
+    refuse("c", op, input, other)
+    return binary(cls, input, other)
 
 
 class Clamp(Op):
-    saves = (0,)
-    low: Any
-    high: Any
+    """Limit ``x`` to ``[low, high]``; a bound is a number, an array that broadcasts, or None."""
 
-    def forward(self, x: Any, out: Any = None) -> Any:
-        if self.low is not None:
-            x = out = self.xp.maximum(x, self.low, out=out)
-        return x if self.high is None else self.xp.minimum(x, self.high, out=out)
+    saves = (0, 1, 2)
+
+    def forward(self, x: Any, low: Any, high: Any, out: Any = None) -> Any:
+        if low is not None:
+            x = self.xp.maximum(x, low, out=out)
+        return x if high is None else self.xp.minimum(x, high, out=out)
 
     def backward(self, gy: Tensor) -> Any:
-        (x,) = self.saved
-        inside = x >= self.low if self.low is not None else x <= self.high
-        if self.low is not None and self.high is not None:
-            inside = inside & (x <= self.high)
-        return mul(gy, inside)
+        from trainctl.autograd.ops.comparison import where
+
+        x, low, high = self.saved
+        both = low is not None and high is not None
+        gx, glow, ghigh = gy, None, None
+        if low is not None:
+            gx = where(x >= low, gx, 0)
+            glow = where((x < low) & (low < high) if both else x < low, gy, 0) if self.needs(1) else None
+        if high is not None:
+            gx = where(x <= high, gx, 0)
+            ghigh = where((x > high) | (high < low) if both else x > high, gy, 0) if self.needs(2) else None
+        return gx, glow, ghigh
 
 
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    """Return each element limited to ``[min, max]``; bounds are numbers or tensors.
+    """Return each element limited to ``[min, max]``; bounds are numbers or tensors. ``max`` wins over ``min``.
 
     Raises:
-        RuntimeError: neither bound is given.
+        RuntimeError: neither bound is given, or complex numbers, which have no order.
     """
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Tensor) or isinstance(max, Tensor):
-        input = input if min is None else maximum(input, _tensor_like(min, input))
-        return input if max is None else minimum(input, _tensor_like(max, input))
-    input, low, high = promote(input, 0 if min is None else min, 0 if max is None else max)
-    return Clamp.apply(input, low=None if min is None else low, high=None if max is None else high)
-
-
-def _tensor_like(value: Any, input: Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else Tensor._wrap(input._xp.asarray(value, input._array.dtype))
+    bounds = [each for each in (min, max) if each is not None]
+    refuse("c", "clamp", input, *bounds)
+    kind = result_type(input, *bounds)
+    for place, each in enumerate(bounds):
+        bounds[place] = cast(each, kind) if isinstance(each, Tensor) else checked(each, kind.array_dtype)
+        if isinstance(each, Tensor):
+            check_broadcast(input._array.shape, each._array.shape)
+    low = None if min is None else bounds[0]
+    return Clamp.apply(cast(input, kind), low, None if max is None else bounds[-1])

@@ -1,13 +1,17 @@
-"""Conversion between dtypes, and the promotion that puts operands on common ground."""
+"""Conversion between dtypes, and what puts operands on common ground: promotion and broadcasting."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
+from trainctl.backend.arrays import NUMPY
 from trainctl.backend.dtypes import dtype
+
+FUNCTIONS = "result_type can_cast"
 
 _WEAK_KINDS = {bool: "bui" + "fc", int: "uifc", float: "fc", complex: "c"}
 
@@ -18,7 +22,7 @@ class Cast(Op):
     array_dtype: Any
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        if x.dtype.kind == "c" and self.array_dtype.kind != "c":
+        if x.dtype.kind == "c" and self.array_dtype.kind not in "bc":
             x = x.real
         if out is None:
             return x.astype(self.array_dtype)
@@ -90,7 +94,73 @@ def operand(x: Any, kind: dtype) -> Any:
         return float(x)
     if kind.category == 3:
         return complex(x)
-    return x
+    return wrapped(x, kind.array_dtype)
+
+
+def wrapped(number: Any, array_dtype: Any) -> Any:
+    """Return a Python integer as an integer dtype holds it (300 is 44 in uint8), other numbers as they are."""
+    if type(number) is not int or array_dtype.kind not in "ui":
+        return number
+    bits = 8 * array_dtype.itemsize
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if array_dtype.kind == "i" and number >> (bits - 1) else number
+
+
+def checked(number: Any, array_dtype: Any) -> Any:
+    """Return a Python number for writing into a dtype; a negative one wraps in an unsigned type.
+
+    Raises:
+        RuntimeError: the dtype cannot hold it.
+    """
+    kind, value = array_dtype.kind, number
+    if isinstance(value, complex) and kind not in "bc":
+        fits = value.imag == 0
+        value = value.real if fits else value
+    else:
+        fits = True
+    if fits and kind in "ui":
+        fits = math.isfinite(value) and -_limit(array_dtype) - (kind == "i") <= int(value) <= _limit(array_dtype)
+    elif fits and kind == "f":
+        fits = not math.isfinite(value) or abs(value) <= dtypes.finfo(dtypes.FROM_ARRAY[array_dtype]).max
+    if not fits:
+        name = dtypes.FROM_ARRAY[array_dtype].name
+        raise RuntimeError(f"value cannot be converted to type {name} without overflow: {number}")
+    return wrapped(int(value), array_dtype) if kind in "ui" else value
+
+
+def _limit(array_dtype: Any) -> int:
+    """Return the largest value of an integer dtype."""
+    return (1 << (8 * array_dtype.itemsize - (array_dtype.kind == "i"))) - 1
+
+
+def check_tensor(op: str, value: Any, argument: str) -> None:
+    """Raise TypeError if an argument that has to be a tensor is something else."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{op}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+
+
+def check_some_tensor(op: str, input: Any, other: Any) -> None:
+    """Raise TypeError if neither of two operands is a tensor."""
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        names = f"{type(input).__name__}, {type(other).__name__}"
+        raise TypeError(f"{op}() expects a tensor among its operands, got ({names})")
+
+
+def refuse(kinds: str, op: str, *operands: Any) -> None:
+    """Raise NotImplementedError if an operand is of one of these kinds (NumPy's letters: b, u, i, f, c)."""
+    for each in operands:
+        kind = each._array.dtype.kind if isinstance(each, Tensor) else _number_kind(each)
+        if kind and kind in kinds:
+            name = each.dtype.name if isinstance(each, Tensor) else type(each).__name__
+            raise NotImplementedError(f'"{op}" not implemented for {name}')
+
+
+def _number_kind(value: Any) -> str:
+    """Return NumPy's letter for a Python number, "" for anything else."""
+    for letter, type_ in (("b", bool), ("i", int), ("f", float), ("c", complex)):
+        if isinstance(value, type_):
+            return letter
+    return ""
 
 
 def is_weak(x: Tensor, number: Any) -> bool:
@@ -107,6 +177,39 @@ def promote(*operands: Any) -> tuple[Any, ...]:
     """
     kind = result_type(*operands)
     return tuple(operand(each, kind) for each in operands)
+
+
+def binary(cls: type[Op], x: Any, y: Any) -> Tensor:
+    """Apply an op of two operands (tensors or numbers) after promotion; shapes broadcast.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast.
+        TypeError: one is neither a tensor nor a number.
+    """
+    if isinstance(x, Tensor) and isinstance(y, Tensor):
+        if x._array.dtype != y._array.dtype:
+            x, y = promote(x, y)
+        if x._array.shape != y._array.shape:
+            check_broadcast(x._array.shape, y._array.shape)
+    elif isinstance(x, Tensor) and is_weak(x, y):
+        y = wrapped(y, x._array.dtype)
+    elif isinstance(y, Tensor) and is_weak(y, x):
+        x = wrapped(x, y._array.dtype)
+    else:
+        if not isinstance(x, Tensor) and not isinstance(y, Tensor):
+            x = Tensor._wrap(NUMPY.asarray(x, result_type(x, y).array_dtype))
+        x, y = promote(x, y)
+    return cls.apply(x, y)
+
+
+def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """Raise RuntimeError, naming the dimension, if two shapes do not broadcast."""
+    for back in range(1, min(len(a), len(b)) + 1):
+        if a[-back] != b[-back] and a[-back] != 1 and b[-back] != 1:
+            raise RuntimeError(
+                f"The size of tensor a ({a[-back]}) must match the size of tensor b ({b[-back]}) "
+                f"at non-singleton dimension {max(len(a), len(b)) - back}: shapes {list(a)} and {list(b)}"
+            )
 
 
 def to_float(x: Any) -> Any:

@@ -6,10 +6,12 @@ import itertools
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import add
-from trainctl.autograd.ops.linalg import check_same_dtype
+from trainctl.autograd.ops.arithmetic import add, conj
 from trainctl.autograd.ops.shape import reshape, squeeze, unsqueeze
 from trainctl.autograd.tensor import Tensor
+
+FUNCTIONS = "conv1d conv2d conv3d"
+FUNCTIONAL = "conv1d conv2d conv3d"
 
 Sizes = tuple[int, ...]
 
@@ -86,9 +88,9 @@ class Convolution(Op):
 
     def backward(self, gy: Tensor) -> Any:
         x, weight = self.saved
-        gx = ConvolutionInputGradient.apply(gy, weight, **self.params, shape=x._array.shape) if self.needs(0) else None
-        kernel = weight._array.shape
-        gw = ConvolutionWeightGradient.apply(x, gy, **self.params, kernel=kernel) if self.needs(1) else None
+        before, kernel = x._array.shape, weight._array.shape
+        gx = ConvolutionInputGradient.apply(gy, conj(weight), **self.params, shape=before) if self.needs(0) else None
+        gw = ConvolutionWeightGradient.apply(conj(x), gy, **self.params, kernel=kernel) if self.needs(1) else None
         return gx, gw
 
 
@@ -136,9 +138,9 @@ class ConvolutionInputGradient(Op):
     def backward(self, ggx: Tensor) -> Any:
         gy, weight = self.saved
         params = {key: value for key, value in self.params.items() if key != "shape"}
-        ggy = Convolution.apply(ggx, weight, **params) if self.needs(0) else None
+        ggy = Convolution.apply(ggx, conj(weight), **params) if self.needs(0) else None
         kernel = weight._array.shape
-        return ggy, ConvolutionWeightGradient.apply(ggx, gy, **params, kernel=kernel) if self.needs(1) else None
+        return ggy, ConvolutionWeightGradient.apply(ggx, conj(gy), **params, kernel=kernel) if self.needs(1) else None
 
 
 class ConvolutionWeightGradient(Op):
@@ -168,8 +170,8 @@ class ConvolutionWeightGradient(Op):
     def backward(self, ggw: Tensor) -> Any:
         x, gy = self.saved
         params = {key: value for key, value in self.params.items() if key != "kernel"}
-        gx = ConvolutionInputGradient.apply(gy, ggw, **params, shape=x._array.shape) if self.needs(0) else None
-        return gx, Convolution.apply(x, ggw, **params) if self.needs(1) else None
+        gx = ConvolutionInputGradient.apply(conj(gy), ggw, **params, shape=x._array.shape) if self.needs(0) else None
+        return gx, Convolution.apply(conj(x), ggw, **params) if self.needs(1) else None
 
 
 def as_sizes(value: Any, n: int, name: str) -> Sizes:
@@ -188,7 +190,10 @@ def as_sizes(value: Any, n: int, name: str) -> Sizes:
     if len(sizes) == 1:
         return sizes * n
     if len(sizes) != n:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {n} values, got {list(sizes)}")
+        raise RuntimeError(
+            f"expected {name} to be a single integer value or a list of {n} values to match the convolution dimensions, "
+            f"but got {name}={list(sizes)}"
+        )
     return sizes
 
 
@@ -202,13 +207,13 @@ def _convolve(
     groups: int,
     n: int,
 ) -> Tensor:
+    _check_operands(input, weight, bias, groups, n)
     batched = input._array.ndim == n + 2
     x = input if batched else unsqueeze(input, 0)
-    check_same_dtype(input, weight)
     stride, dilation = as_sizes(stride, n, "stride"), as_sizes(dilation, n, "dilation")
     kernel = weight._array.shape[2:]
     x, pads = _explicit_padding(x, padding, kernel, stride, dilation, n)
-    _check_convolution(input, x, weight, bias, kernel, pads, dilation, stride, groups, n)
+    _check_window(x._array.shape[2:], kernel, stride, pads, dilation)
     y = Convolution.apply(x, weight, stride=stride, padding=pads, dilation=dilation, groups=groups)
     if bias is not None:
         y = add(y, reshape(bias, (-1,) + (1,) * n))
@@ -238,42 +243,47 @@ def _explicit_padding(x: Tensor, padding: Any, kernel: Sizes, stride: Sizes, dil
     return x, tuple(each // 2 for each in total)
 
 
-def _check_convolution(
-    input: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    kernel: Sizes,
-    pads: Sizes,
-    dilation: Sizes,
-    stride: Sizes,
-    groups: int,
-    n: int,
-) -> None:
-    """Raise RuntimeError, with the shapes, if a convolution's operands do not fit."""
-    w = weight._array.shape
-    if x._array.ndim != n + 2 or len(w) != n + 2:
+def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int, n: int) -> None:
+    """Raise RuntimeError, with the shapes, if the tensors of a convolution do not fit each other."""
+    x, w = list(input.shape), list(weight.shape)
+    if len(x) not in (n + 1, n + 2) or len(w) != n + 2:
         raise RuntimeError(
-            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d, but got input of size: {list(input.shape)}"
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d and a {n + 2}D weight, "
+            f"but got input of size: {x} and weight of size: {w}"
         )
-    if groups <= 0 or w[0] % groups:
+    for name, each in (("weight", weight), ("bias", bias)):
+        if each is not None and each._array.dtype != input._array.dtype:
+            raise RuntimeError(
+                f"Input type ({input.dtype.name}) and {name} type ({each.dtype.name}) should be the same"
+            )
+    if groups <= 0:
+        raise RuntimeError(f"non-positive groups is not supported, got groups={groups}")
+    if w[0] < groups or w[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0 and divisible by it, got {list(w)}"
+            f"Given groups={groups}, expected weight to be at least {groups} and divisible by {groups} at dimension 0, "
+            f"but got weight of size {w} instead"
         )
-    if x._array.shape[1] != w[1] * groups:
+    channels = x[-n - 1]
+    if channels != w[1] * groups:
         raise RuntimeError(
-            f"Given groups={groups}, weight of size {list(w)}, expected input{list(input.shape)} to have "
-            f"{w[1] * groups} channels, but got {x._array.shape[1]} channels instead"
+            f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, "
+            f"but got {channels} channels instead"
         )
-    if bias is not None and bias._array.shape != (w[0],):
+    if bias is not None and list(bias.shape) != w[:1]:
         raise RuntimeError(
-            f"Given weight of size {list(w)}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size {list(bias.shape)}"
+            f"Given weight of size {w}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size "
+            f"{list(bias.shape)} instead"
         )
-    if any(step <= 0 for step in stride):
-        raise RuntimeError("non-positive stride is not supported")
-    if any(p < 0 for p in pads):
-        raise RuntimeError("negative padding is not supported")
-    padded = [size + 2 * p for size, p in zip(x._array.shape[2:], pads, strict=True)]
+
+
+def _check_window(spatial: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes) -> None:
+    """Raise RuntimeError if an option is out of range or the kernel is larger than the padded input."""
+    for name, sizes, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", pads, 0)):
+        if any(each < least for each in sizes):
+            raise RuntimeError(f"{'negative' if not least else 'non-positive'} {name} is not supported: {list(sizes)}")
+    if any(each <= 0 for each in kernel):
+        raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
+    padded = [size + 2 * p for size, p in zip(spatial, pads, strict=True)]
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if any(have < need for have, need in zip(padded, reach, strict=True)):
         raise RuntimeError(

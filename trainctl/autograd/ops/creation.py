@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy
 
-from trainctl.autograd.size import as_shape
+from trainctl.autograd.dims import given_shape
+from trainctl.autograd.ops.cast import checked
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import devices, dtypes
 from trainctl.backend.arrays import NUMPY
 from trainctl.backend.dtypes import dtype as DType
+
+FUNCTIONS = (
+    "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like arange linspace eye"
+)
 
 
 def tensor(
@@ -27,8 +33,9 @@ def tensor(
         pin_memory: has no effect on the CPU.
 
     Raises:
-        ValueError: sequences of unequal length.
-        TypeError: elements that are not numbers.
+        ValueError: sequences of unequal length, or of something else than numbers.
+        TypeError: a string, or complex numbers in a real type.
+        RuntimeError: data of no known type, or that an integer ``dtype`` cannot hold.
 
     Example:
         >>> tensor([[1, 2], [3, 4]]).shape
@@ -63,29 +70,39 @@ def _to_array(data: Any, dtype: DType | None, copy: bool) -> Any:
         kind = array.dtype if wanted is None else wanted
         native = dtypes.of_array(array).array_dtype
         return array.astype(native if wanted is None else kind, copy=False)
-    if isinstance(data, (list, tuple)):
-        data = _plain(data)
+    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
+        data = _plain(list(data))
+    elif isinstance(data, (str, bytes)):
+        raise TypeError(f"cannot build a tensor from {type(data).__name__}: expected numbers or sequences of numbers")
     elif not isinstance(data, (bool, int, float, complex)) and not hasattr(data, "__array__"):
-        raise TypeError(
-            f"cannot build a tensor from {type(data).__name__}: expected numbers, sequences of numbers, or an array"
+        raise RuntimeError(
+            f"Could not infer dtype of {type(data).__name__}: expected numbers, sequences of numbers, or an array"
         )
     try:
-        array = numpy.array(data) if wanted is None else _with_dtype(data, wanted)
+        array = numpy.array(data)
     except ValueError as error:
         raise ValueError(f"expected sequences of equal length at every depth: {error}") from None
-    if wanted is None:
-        return array.astype(_inferred(array, data), copy=False)
-    return array
+    if array.dtype.kind not in "buifcO":
+        raise ValueError(f"cannot build a tensor from sequences of {array.dtype.name}: expected numbers")
+    if array.dtype.kind == "O" and any(not isinstance(each, int) for each in array.flat):
+        kinds = ", ".join(sorted({type(each).__name__ for each in array.flat}))
+        raise RuntimeError(f"Could not infer dtype of {kinds}: expected numbers, sequences of numbers, or an array")
+    return array.astype(_inferred(array, data), copy=False) if wanted is None else _converted(array, wanted)
 
 
-def _with_dtype(data: Any, wanted: Any) -> Any:
-    """Return an array of Python numbers; integers out of range wrap only where PyTorch would refuse nothing."""
-    try:
-        return numpy.array(data, wanted)
-    except (OverflowError, TypeError) as error:
-        if isinstance(error, TypeError) and wanted.kind != "c" and numpy.array(data).dtype.kind == "c":
-            raise RuntimeError("value cannot be converted to a real type without overflow") from None
-        raise RuntimeError(f"value cannot be converted to type {wanted} without overflow") from None
+def _converted(array: Any, wanted: Any) -> Any:
+    """Return numbers in a dtype.
+
+    Raises:
+        TypeError: complex numbers in a real type.
+        RuntimeError: an integer type that does not hold them.
+    """
+    if array.dtype.kind == "c" and wanted.kind not in "bc":
+        raise TypeError(f"must be real number, not complex, for a tensor of {wanted.name}")
+    if wanted.kind in "ui" and array.size:
+        for extreme in (array.min(), array.max()):
+            checked(extreme.item() if hasattr(extreme, "item") else extreme, wanted)
+    return array.astype(wanted)
 
 
 def _plain(data: Any) -> Any:
@@ -115,10 +132,10 @@ def _inferred(array: Any, data: Any) -> Any:
         return dtypes.of_array(array).array_dtype if _holds_arrays(data) else default.to_complex().array_dtype
     if kind in "ui" and not _holds_arrays(data):
         if kind == "u":
-            raise RuntimeError("Overflow when unpacking long: an integer does not fit int64")
+            raise ValueError("Overflow when unpacking long: an integer does not fit int64")
         return dtypes.int64.array_dtype
-    if kind not in "buifc":
-        raise TypeError(f"can't convert data of type {array.dtype} to a tensor; expected numbers")
+    if kind == "O":
+        raise ValueError("Overflow when unpacking long: an integer does not fit int64")
     return dtypes.of_array(array).array_dtype
 
 
@@ -154,7 +171,8 @@ def _kind(dtype: DType | None) -> Any:
 
 def _maker(function: str, text: str) -> Callable[..., Tensor]:
     def make(
-        *size: Any,
+        *sizes: Any,
+        size: Any = None,
         dtype: DType | None = None,
         device: Any = None,
         requires_grad: bool = False,
@@ -163,15 +181,24 @@ def _maker(function: str, text: str) -> Callable[..., Tensor]:
         pin_memory: bool = False,
         memory_format: Any = None,
     ) -> Tensor:
-        return _finish(Tensor._wrap(getattr(NUMPY, function)(_checked(size), _kind(dtype))), device, requires_grad)
+        shape = checked_shape(function, sizes, size)
+        return _finish(Tensor._wrap(getattr(NUMPY, function)(shape, _kind(dtype))), device, requires_grad)
 
     make.__name__ = function
     make.__doc__ = f"Return a tensor of a shape, {text}, in ``dtype`` (default: the default dtype)."
     return make
 
 
-def _checked(size: Any) -> tuple[int, ...]:
-    shape = as_shape(size)
+def checked_shape(op: str, sizes: tuple[Any, ...], size: Any = None) -> tuple[int, ...]:
+    """Return the shape of a tensor to be made, from sizes one by one, as a sequence, or by keyword.
+
+    Raises:
+        TypeError: no sizes, or one that is no integer.
+        RuntimeError: a negative one.
+    """
+    if not sizes and size is None:
+        raise TypeError(f"{op}() missing 1 required argument: 'size'")
+    shape = given_shape(sizes, size)
     if any(each < 0 for each in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     return shape
@@ -192,9 +219,13 @@ def full(
     out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, all ``fill_value``; the dtype follows the value unless given."""
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): argument 'size' must be tuple of ints, not {type(size).__name__}")
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    kind = dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype)
-    return _finish(Tensor._wrap(NUMPY.full(_checked((size,)), value, kind.array_dtype)), device, requires_grad)
+    kind = (dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype)).array_dtype
+    return _finish(
+        Tensor._wrap(NUMPY.full(checked_shape("full", (size,)), checked(value, kind), kind)), device, requires_grad
+    )
 
 
 def _like(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -204,7 +235,9 @@ def _like(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         dtype: DType | None = None,
         device: Any = None,
         requires_grad: bool = False,
-        **_: Any,
+        layout: Any = None,
+        pin_memory: bool = False,
+        memory_format: Any = None,
     ) -> Tensor:
         return function(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
@@ -238,7 +271,8 @@ def arange(
     """Return ``start, start + step, ...`` up to but without ``end``; integers give int64.
 
     Raises:
-        RuntimeError: the step is 0 or leads away from ``end``.
+        RuntimeError: the step is 0 or leads away from ``end``, or an end is infinite.
+        ValueError: the step is 0 as an int64.
 
     Example:
         >>> arange(1, 7, 2)
@@ -247,17 +281,28 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (each.item() if isinstance(each, Tensor) else each for each in (start, end, step))
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype is None:
         whole = all(isinstance(each, int) for each in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
-    count = int(numpy.ceil((end - start) / step))
+    dtype = dtypes.as_dtype(dtype)
+    if dtype.category not in (1, 2):
+        raise NotImplementedError(f'"arange" not implemented for {dtype.name}')
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if dtype == dtypes.int64:  # PyTorch counts in whole numbers for this type alone
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero; as an int64 it is 0")
+    if (end - start) * step < 0:
+        raise RuntimeError(
+            f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}"
+        )
+    count = math.ceil((end - start) / step)
     exact: Any = numpy.float64 if dtype.is_floating_point else numpy.int64
     values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
-    return _finish(Tensor._wrap(values.astype(_kind(dtype))), device, requires_grad)
+    return _finish(Tensor._wrap(values.astype(dtype.array_dtype)), device, requires_grad)
 
 
 def linspace(
@@ -272,12 +317,33 @@ def linspace(
 ) -> Tensor:
     """Return ``steps`` evenly spaced values from ``start`` to ``end``, both included.
 
+    Args:
+        start: a number or a 0-d tensor.
+        end: a number or a 0-d tensor.
+        steps: how many values.
+        dtype: default: the default dtype (its complex one where an end is complex); integers are cut off.
+        device: where it lives.
+        requires_grad: record ops on it.
+        out: not supported.
+
     Raises:
-        RuntimeError: a negative number of steps.
+        RuntimeError: a negative number of steps, or an end with dimensions.
+
+    Example:
+        >>> linspace(0, 1, 5)
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
+    if any(isinstance(each, Tensor) and each.ndim for each in (start, end)):
+        raise RuntimeError("linspace only supports 0-dimensional start and end tensors")
+    start, end = (each.item() if isinstance(each, Tensor) else each for each in (start, end))
     if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
-    return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(_kind(dtype))), device, requires_grad)
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
+        kind = kind.to_complex()
+    if kind.category == 1:
+        start, end = int(start), int(end)
+    return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(kind.array_dtype)), device, requires_grad)
 
 
 def eye(
@@ -289,5 +355,12 @@ def eye(
     requires_grad: bool = False,
     out: None = None,
 ) -> Tensor:
-    """Return a matrix with ones on the diagonal: ``[n, m]``."""
+    """Return a matrix with ones on the diagonal: ``[n, m]``, ``m`` being ``n`` unless given.
+
+    Raises:
+        RuntimeError: a negative size.
+    """
+    for name, size in (("n", n), ("m", 0 if m is None else m)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad)

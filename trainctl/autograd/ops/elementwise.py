@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import conj, div, mul, neg, pow, rsub
-from trainctl.autograd.ops.cast import to_float
+from trainctl.autograd.ops.arithmetic import conj, div, mul, neg, pow, rsub, sub, zeros_as
+from trainctl.autograd.ops.cast import cast, refuse, to_float
 from trainctl.autograd.tensor import Tensor
+
+METHODS = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
+IN_PLACE = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
+FUNCTIONS = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
+FUNCTIONAL = "sigmoid tanh"
 
 
 def unary(cls: type[Op], x: Tensor) -> Tensor:
@@ -75,18 +80,34 @@ class Abs(Op):
 
 
 def abs(input: Tensor) -> Tensor:
-    """Return the absolute value of each element."""
+    """Return the absolute value of each element.
+
+    Raises:
+        RuntimeError: a bool tensor.
+    """
+    refuse("b", "abs", input)
     return Abs.apply(input)
 
 
 class Sgn(Op):
+    saves = (0,)
+    saves_output = True
+
     def forward(self, x: Any, out: Any = None) -> Any:
-        return self.xp.sign(x, out=out)
+        if x.dtype.kind == "c":
+            return self.xp.sign(x, out=out)
+        if x.dtype.kind == "b":
+            return self.xp.logical_and(x, x, out=out)
+        return self.xp.subtract(x > 0, x < 0, out=out, dtype=x.dtype)  # 0 for NaN, as PyTorch's
 
     def backward(self, gy: Tensor) -> Any:
-        if gy.is_complex():
-            return super().backward(gy)
-        return mul(gy, 0)
+        from trainctl.autograd.ops.comparison import where
+
+        x, y = self.saved
+        if not gy.is_complex():
+            return zeros_as(gy)
+        along = mul(y, cast(cast(mul(gy, conj(y)), gy.dtype.to_real()), gy.dtype))
+        return where(x == 0, 0, div(sub(gy, along), abs(x)))
 
 
 def sgn(input: Tensor) -> Tensor:
@@ -95,7 +116,12 @@ def sgn(input: Tensor) -> Tensor:
 
 
 def sign(input: Tensor) -> Tensor:
-    """Return -1, 0 or 1 by the sign of each element."""
+    """Return -1, 0 or 1 by the sign of each element.
+
+    Raises:
+        RuntimeError: complex elements, for which there is :func:`sgn`.
+    """
+    refuse("c", "sign", input)
     return Sgn.apply(input)
 
 

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.cast import checked
 from trainctl.autograd.ops.shape import narrow
 from trainctl.autograd.tensor import Tensor
+
+FUNCTIONS = "constant_pad_nd"
 
 
 class ConstantPad(Op):
@@ -37,11 +40,23 @@ def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor
         value: what to fill with.
 
     Raises:
-        RuntimeError: an odd number of sides, more than the dims have, or a cut larger than the dim.
+        RuntimeError: an odd number of sides, more than the dims have, a cut larger than the dim, or a value that
+            ``input`` cannot hold.
+
+    Example:
+        >>> import trainctl
+        >>> constant_pad_nd(trainctl.ones(2), (1, 0))
+        tensor([0., 1., 1.])
     """
     ndim = input._array.ndim
-    if len(pad) % 2 or len(pad) > 2 * ndim:
-        raise RuntimeError(f"Length of pad must be even and at most twice the dims ({ndim}), got {len(pad)}")
+    if len(pad) % 2:
+        raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
+    if len(pad) > 2 * ndim:
+        raise RuntimeError(
+            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} "
+            f"while the input has {ndim} dimensions."
+        )
+    value = checked(value, input._array.dtype)
     sides = [(0, 0)] * ndim
     for number in range(len(pad) // 2):
         sides[ndim - 1 - number] = (int(pad[2 * number]), int(pad[2 * number + 1]))

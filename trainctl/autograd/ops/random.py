@@ -8,11 +8,19 @@ import numpy
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import mul
-from trainctl.autograd.ops.creation import _checked, _finish, _kind
+from trainctl.autograd.ops.cast import refuse
+from trainctl.autograd.ops.creation import _finish, _kind, checked_shape
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
 from trainctl.backend.random import Stream
+
+METHODS = "normal_ uniform_"
+FUNCTIONS = (
+    "Generator default_generator manual_seed seed initial_seed get_rng_state set_rng_state rand randn "
+    "randint randperm rand_like randn_like dropout"
+)
+FUNCTIONAL = "dropout"
 
 
 class Generator(Stream):
@@ -99,29 +107,47 @@ def gaussian(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> 
 
 
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
     out: None = None,
 ) -> Tensor:
-    """Return a tensor of a shape, uniform in [0, 1)."""
-    return _finish(Tensor._wrap(numpy.asarray(uniform(_checked(size), _kind(dtype), generator))), device, requires_grad)
+    """Return a tensor of a shape, uniform in [0, 1).
+
+    Raises:
+        RuntimeError: an integer dtype, or a negative size.
+    """
+    shape, kind = checked_shape("rand", sizes, size), _checked_kind("rand", dtype)
+    return _finish(Tensor._wrap(numpy.asarray(uniform(shape, kind, generator))), device, requires_grad)
 
 
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Generator | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
     out: None = None,
 ) -> Tensor:
-    """Return a tensor of a shape, normal with mean 0 and variance 1."""
-    return _finish(
-        Tensor._wrap(numpy.asarray(gaussian(_checked(size), _kind(dtype), generator))), device, requires_grad
-    )
+    """Return a tensor of a shape, normal with mean 0 and variance 1.
+
+    Raises:
+        RuntimeError: an integer dtype, or a negative size.
+    """
+    shape, kind = checked_shape("randn", sizes, size), _checked_kind("randn", dtype)
+    return _finish(Tensor._wrap(numpy.asarray(gaussian(shape, kind, generator))), device, requires_grad)
+
+
+def _checked_kind(op: str, dtype: DType | None) -> Any:
+    """Return the array dtype for real or complex random numbers."""
+    kind = _kind(dtype)
+    if kind.kind not in "fc":
+        raise NotImplementedError(f'"{op}" not implemented for {kind.name}')
+    return kind
 
 
 def randint(
@@ -148,7 +174,7 @@ def randint(
         low = given.pop() if given else 0
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    drawn = _stream(generator).integers(low, high, _checked((size,)))
+    drawn = _stream(generator).integers(low, high, checked_shape("randint", (size,)))
     return _finish(Tensor._wrap(numpy.asarray(drawn).astype(_kind(dtype or dtypes.int64))), device, requires_grad)
 
 
@@ -167,38 +193,72 @@ def randperm(
         RuntimeError: a negative ``n``.
     """
     if n < 0:
-        raise RuntimeError(f"n must be non-negative, got {n}")
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: n must be non-negative")
     drawn = _stream(generator).permutation(n)
     return _finish(Tensor._wrap(drawn.astype(_kind(dtype or dtypes.int64))), device, requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: DType | None = None, generator: Generator | None = None, **_: Any) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+    layout: Any = None,
+    memory_format: Any = None,
+) -> Tensor:
     """Return :func:`rand` of the shape and dtype of ``input``."""
-    return rand(input.shape, dtype=dtype or input.dtype, generator=generator)
+    kind = dtype or input.dtype
+    return rand(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: DType | None = None, generator: Generator | None = None, **_: Any) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    generator: Generator | None = None,
+    layout: Any = None,
+    memory_format: Any = None,
+) -> Tensor:
     """Return :func:`randn` of the shape and dtype of ``input``."""
-    return randn(input.shape, dtype=dtype or input.dtype, generator=generator)
+    kind = dtype or input.dtype
+    return randn(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
 
 
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill ``x`` in place with normal values and return it."""
-    return _fill(
-        x,
-        gaussian(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(std) + x._array.dtype.type(mean),
-    )
+    """Fill ``x`` in place with normal values and return it.
+
+    Raises:
+        RuntimeError: a negative ``std``, or an integer tensor.
+    """
+    refuse("bui", "normal_", x)
+    if std < 0:
+        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+    kind = x._array.dtype.type
+    return _fill(x, gaussian(x._array.shape, x._array.dtype, generator) * kind(std) + kind(mean))
 
 
-def uniform_(
-    x: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None, **named: float
-) -> Tensor:
-    """Fill ``x`` in place with uniform values in [a, b) and return it (PyTorch's names: ``from``, ``to``)."""
-    a, b = named.get("from", a), named.get("to", b)
-    return _fill(
-        x,
-        uniform(x._array.shape, x._array.dtype, generator) * x._array.dtype.type(b - a) + x._array.dtype.type(a),
-    )
+def uniform_(x: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Tensor:
+    """Fill ``x`` in place with uniform values in [from, to), by default [0, 1), and return it.
+
+    The ends go by PyTorch's names, of which Python lets ``from`` be given only by position or as ``**{"from": -1}``.
+
+    Raises:
+        RuntimeError: ``from`` is larger than ``to``, or an integer tensor.
+        TypeError: more than two ends, or another name.
+    """
+    refuse("bui", "uniform_", x)
+    if len(ends) + len(named) > 2 or not named.keys() <= set(("from", "to")[len(ends) :]):
+        raise TypeError(f"uniform_() takes the ends 'from' and 'to', got {len(ends)} by position and {sorted(named)}")
+    given = {"from": 0.0, "to": 1.0} | dict(zip(("from", "to"), ends, strict=False)) | named
+    low, high = given["from"], given["to"]
+    if low > high:
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
+    kind = x._array.dtype.type
+    return _fill(x, uniform(x._array.shape, x._array.dtype, generator) * kind(high - low) + kind(low))
 
 
 def _fill(x: Tensor, values: Any) -> Tensor:
@@ -223,12 +283,15 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
     Raises:
         ValueError: ``p`` is not a probability.
+        RuntimeError: an integer tensor.
     """
     if not 0.0 <= p <= 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or p == 0.0:
         return input
     kind = input._array.dtype
+    if kind.kind in "bui":
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.name}")
     if p == 1.0:
         return mul(input, 0.0)
     kept = _stream(None).random(input._array.shape, numpy.float32) >= p

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from trainctl.autograd.dims import wrap_dim, wrap_dims
+from trainctl.autograd.dims import numpy_names, wrap_dim, wrap_dims
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import div, mul, sub
-from trainctl.autograd.ops.cast import cast, to_float
-from trainctl.autograd.ops.elementwise import sqrt
-from trainctl.autograd.ops.shape import expand, reshape, squeeze
+from trainctl.autograd.ops.arithmetic import conj, div, maximum, minimum, mul, sub
+from trainctl.autograd.ops.cast import cast, refuse, to_float
+from trainctl.autograd.ops.elementwise import Sqrt, exp
+from trainctl.autograd.ops.shape import expand, reshape, squeeze, total, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
+
+METHODS = "sum mean var std amax amin argmax argmin max min all any prod logsumexp"
+FUNCTIONS = "sum mean var std amax amin argmax argmin max min all any prod logsumexp"
 
 
 class ValuesIndices(NamedTuple):
@@ -26,7 +29,7 @@ class Sum(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         self.shape = x.shape
-        return self.xp.sum(x, axis=self.dims, keepdims=self.keepdim, out=out)
+        return total(self.xp, x, self.dims, self.keepdim, out)
 
     def backward(self, gy: Tensor) -> Any:
         return unreduce(gy, self.shape, self.dims, self.keepdim)
@@ -39,6 +42,7 @@ def unreduce(gy: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim:
     return expand(gy, shape)
 
 
+@numpy_names
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """Return the sum over ``dim`` (an int, several, or None for all); integers sum in int64.
 
@@ -73,6 +77,7 @@ def _count(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
     return count
 
 
+@numpy_names
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
     """Return the mean over ``dim`` (an int, several, or None for all).
 
@@ -89,6 +94,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType 
     return Mean.apply(input, dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
 
 
+@numpy_names
 def var(
     input: Tensor,
     dim: Any = None,
@@ -97,15 +103,20 @@ def var(
     *,
     correction: float | None = None,
 ) -> Tensor:
-    """Return the variance over ``dim``: squared distance from the mean over ``N - correction`` (default 1)."""
+    """Return the variance over ``dim``: squared distance from the mean over ``N - correction`` (default 1).
+
+    Raises:
+        RuntimeError: an integer or bool tensor.
+    """
     if isinstance(dim, bool):
         dim, unbiased = None, dim
+    if input._array.dtype.kind in "bui":
+        raise RuntimeError(f"std and var only support floating point and complex dtypes, got {input.dtype.name}")
     dims = wrap_dims(dim, input._array.ndim)
     minus = (1 if unbiased else 0) if correction is None else correction
     distance = sub(input, mean(input, dims, keepdim=True))
-    squares = mul(distance, distance.conj()) if distance.is_complex() else mul(distance, distance)
-    total = sum(squares, dims, keepdim)
-    return div(total, max_number(_count(input._array.shape, dims) - minus, 0))
+    squares = cast(mul(distance, conj(distance)), input.dtype.to_real())
+    return div(sum(squares, dims, keepdim), max_number(_count(input._array.shape, dims) - minus, 0))
 
 
 def max_number(a: float, b: float) -> float:
@@ -113,6 +124,7 @@ def max_number(a: float, b: float) -> float:
     return a if a > b else b
 
 
+@numpy_names
 def std(
     input: Tensor,
     dim: Any = None,
@@ -122,7 +134,17 @@ def std(
     correction: float | None = None,
 ) -> Tensor:
     """Return the standard deviation over ``dim``, the root of :func:`var`."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    return Deviation.apply(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+class Deviation(Sqrt):
+    """The root of a variance; where that is 0 so is the gradient, for there all elements are equal."""
+
+    def backward(self, gy: Tensor) -> Any:
+        from trainctl.autograd.ops.comparison import where
+
+        (y,) = self.saved
+        return where(y == 0, 0, super().backward(gy))
 
 
 class Amax(Op):
@@ -144,22 +166,39 @@ class Amax(Op):
         return mul(unreduce(gy, shape, self.dims, self.keepdim), div(chosen, sum(chosen, self.dims, True)))
 
 
+@numpy_names
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the largest element over ``dim``; equal ones share the gradient."""
-    return _extreme(input, dim, keepdim, "max")
+    return _extreme("amax", input, dim, keepdim)
 
 
+@numpy_names
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the smallest element over ``dim``; equal ones share the gradient."""
-    return _extreme(input, dim, keepdim, "min")
+    return _extreme("amin", input, dim, keepdim)
 
 
-def _extreme(input: Tensor, dim: Any, keepdim: bool, function: str) -> Tensor:
+def _extreme(op: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    refuse("c", op, input)
     dims = wrap_dims(dim, input._array.ndim)
-    empty = [each for each in dims if input._array.shape[each] == 0]
-    if empty:
-        raise IndexError(f"a{function}(): Expected reduction dim {empty[0]} to have non-zero size.")
-    return Amax.apply(input, function=function, dims=dims, keepdim=keepdim)
+    if dim is None or dim == ():
+        _check_not_empty(op, input, RuntimeError)
+    for each in dims:
+        _check_size(op, input, each)
+    return Amax.apply(input, function=op[-3:], dims=dims, keepdim=keepdim)
+
+
+def _check_not_empty(op: str, input: Tensor, kind: type[Exception]) -> None:
+    if input._array.size == 0:
+        raise kind(
+            f"{op}(): Expected reduction dim to be specified for input.numel() == 0 (shape {list(input.shape)}). "
+            "Specify the reduction dim with the 'dim' argument."
+        )
+
+
+def _check_size(op: str, input: Tensor, dim: int) -> None:
+    if input._array.ndim and input._array.shape[dim] == 0:
+        raise IndexError(f"{op}(): Expected reduction dim {dim} to have non-zero size, got shape {list(input.shape)}.")
 
 
 class Arg(Op):
@@ -174,42 +213,53 @@ class Arg(Op):
         return getattr(self.xp, self.function)(x, axis=self.dim, keepdims=self.keepdim, out=out)
 
 
+@numpy_names
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the largest element, in ``dim`` or in the flattened tensor."""
-    return _arg(input, dim, keepdim, "argmax")
+    return _arg("argmax", input, dim, keepdim)
 
 
+@numpy_names
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Return the index of the smallest element, in ``dim`` or in the flattened tensor."""
-    return _arg(input, dim, keepdim, "argmin")
+    return _arg("argmin", input, dim, keepdim)
 
 
-def _arg(input: Tensor, dim: int | None, keepdim: bool, function: str) -> Tensor:
+def _arg(op: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    if input._array.dtype.kind in "bc":
+        raise RuntimeError(f"{op}(): does not support {input.dtype.name} input")
+    return _arg_along(op, op, input, dim, keepdim)
+
+
+def _arg_along(op: str, function: str, input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     ndim = input._array.ndim
     wrapped = None if dim is None else wrap_dim(dim, ndim)
-    if input._array.size == 0 and (wrapped is None or input._array.shape[wrapped] == 0):
-        raise IndexError(f"{function}(): Expected reduction dim {dim} to have non-zero size.")
+    if wrapped is None:
+        _check_not_empty(op, input, IndexError)
+    else:
+        _check_size(op, input, wrapped)
     return Arg.apply(input, function=function, dim=wrapped if ndim else None, keepdim=keepdim)
 
 
-def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """Return the largest element; with ``dim``, (values, indices) along it; with a tensor, :func:`maximum`."""
-    return _max_or_min(input, dim, keepdim, "max")
+    return _max_or_min("max", input, dim if other is None else other, keepdim)
 
 
-def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
+@numpy_names
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """Return the smallest element; with ``dim``, (values, indices) along it; with a tensor, :func:`minimum`."""
-    return _max_or_min(input, dim, keepdim, "min")
+    return _max_or_min("min", input, dim if other is None else other, keepdim)
 
 
-def _max_or_min(input: Tensor, dim: Any, keepdim: bool, function: str) -> Any:
+def _max_or_min(op: str, input: Tensor, dim: Any, keepdim: bool) -> Any:
     if dim is None:
-        return _extreme(input, None, keepdim, function)
+        return _extreme(op, input, None, keepdim)
     if isinstance(dim, Tensor):
-        from trainctl.autograd.ops.arithmetic import maximum, minimum
-
-        return (maximum if function == "max" else minimum)(input, dim)
-    indices = _arg(input, dim, True, "arg" + function)
+        return (maximum if op == "max" else minimum)(input, dim)
+    refuse("c", op, input)
+    indices = _arg_along(op, "arg" + op, input, dim, True)
     if input._array.ndim == 0:
         return ValuesIndices(reshape(input, ()), reshape(indices, ()))
     from trainctl.autograd.ops.indexing import gather
@@ -227,35 +277,79 @@ class Truth(Op):
     keepdim: bool
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        return getattr(self.xp, self.function)(x, axis=self.dims, keepdims=self.keepdim, out=out)
+        truth = getattr(self.xp, self.function)(x, axis=self.dims, keepdims=self.keepdim, out=out)
+        return truth.astype(x.dtype) if x.dtype == self.xp.uint8 else truth
 
 
+@numpy_names
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return whether all elements over ``dim`` are nonzero."""
+    """Return whether all elements over ``dim`` are nonzero, as bool (uint8 for uint8)."""
     return Truth.apply(input, function="all", dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
 
 
+@numpy_names
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Return whether any element over ``dim`` is nonzero."""
+    """Return whether any element over ``dim`` is nonzero, as bool (uint8 for uint8)."""
     return Truth.apply(input, function="any", dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
 
 
 class Prod(Op):
     saves = (0,)
-    dims: tuple[int, ...]
-    keepdim: bool
+    dim: int
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        return self.xp.prod(x, axis=self.dims, keepdims=self.keepdim, out=out)
+        return self.xp.prod(x, axis=self.dim, dtype=x.dtype, out=out)
+
+    def backward(self, gy: Tensor) -> Any:
+        (x,) = self.saved
+        return mul(unsqueeze(gy, self.dim), conj(ProductOfOthers.apply(x, dim=self.dim)))
 
 
+class ProductOfOthers(Op):
+    """For each element the product of all others along ``dim``; right where elements are 0, too."""
+
+    saves = (0,)
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        xp = self.xp
+        x = xp.moveaxis(x, self.dim, -1)
+        before, after = xp.ones_like(x), xp.ones_like(x)
+        before[..., 1:] = xp.cumprod(x[..., :-1], axis=-1)
+        after[..., :-1] = xp.cumprod(x[..., :0:-1], axis=-1)[..., ::-1]
+        return xp.moveaxis(xp.multiply(before, after), -1, self.dim)
+
+    def backward(self, gy: Tensor) -> Any:
+        from trainctl.autograd.ops.comparison import where
+
+        (x,) = self.saved
+        x, gy = transpose(x, self.dim, -1), transpose(gy, self.dim, -1)
+        size = x._array.shape[-1]
+        own = Tensor._wrap(self.xp.eye(size, dtype=bool))
+        factors = where(own, 1, unsqueeze(x, -2))  # [..., n, n]: row i holds the factors of the i-th product
+        pairs = conj(ProductOfOthers.apply(factors, dim=factors._array.ndim - 1))
+        gx = sum(where(own, 0, mul(unsqueeze(gy, -1), pairs)), -2)
+        return transpose(gx, self.dim, -1)
+
+
+@numpy_names
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Tensor:
-    """Return the product over ``dim`` (None: of all elements); integers multiply in int64."""
+    """Return the product over ``dim`` (None: of all elements); integers multiply in int64.
+
+    Raises:
+        TypeError: ``dim`` is not an int.
+    """
     if dtype is not None:
         input = cast(input, dtype)
     elif input._array.dtype.kind in "bui":
         input = cast(input, dtypes.int64)
-    return Prod.apply(input, dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
+    shape = input._array.shape
+    if dim is None or not shape:
+        wrap_dim(0 if dim is None else dim, len(shape))
+        return reshape(Prod.apply(reshape(input, -1), dim=0), (1,) * len(shape) if keepdim else ())
+    dim = wrap_dim(dim, len(shape))
+    product = Prod.apply(input, dim=dim)
+    return unsqueeze(product, dim) if keepdim else product
 
 
 class LogSumExp(Op):
@@ -266,18 +360,19 @@ class LogSumExp(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         xp = self.xp
-        top = xp.max(x, axis=self.dims, keepdims=True)
+        top = xp.max(x.real, axis=self.dims, keepdims=True, initial=-xp.inf)
         top = xp.where(xp.isfinite(top), top, 0)  # all -inf, or an inf: shift by nothing
-        total = xp.log(xp.sum(xp.exp(x - top), axis=self.dims, keepdims=True)) + top
-        return total if self.keepdim else xp.squeeze(total, axis=self.dims)
+        summed = xp.log(xp.sum(xp.exp(x - top), axis=self.dims, keepdims=True)) + top
+        return summed if self.keepdim else xp.squeeze(summed, axis=self.dims)
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
         shape = x._array.shape
-        weights = sub(x, unreduce(y, shape, self.dims, self.keepdim)).exp()
-        return mul(unreduce(gy, shape, self.dims, self.keepdim), weights)
+        weights = exp(sub(x, unreduce(y, shape, self.dims, self.keepdim)))
+        return mul(unreduce(gy, shape, self.dims, self.keepdim), conj(weights))
 
 
+@numpy_names
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """Return ``log(sum(exp(input)))`` over ``dim`` without overflow."""
     return LogSumExp.apply(to_float(input), dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)

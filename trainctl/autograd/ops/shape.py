@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trainctl.autograd.dims import wrap_dim, wrap_dims
+from trainctl.autograd.dims import given_shape, numpy_names, wrap_dim, wrap_dims
 from trainctl.autograd.op import Op
-from trainctl.autograd.size import Size, as_shape
+from trainctl.autograd.size import Size
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import dtypes
+
+METHODS = (
+    "clone contiguous reshape view flatten unflatten permute transpose t expand sum_to_size squeeze "
+    "unsqueeze narrow view_as expand_as reshape_as repeat"
+)
+PROPERTIES = "T=transposed mT=matrix_transposed"
+IN_PLACE_VIEWS = "squeeze unsqueeze transpose t"
+FUNCTIONS = "clone reshape flatten unflatten permute transpose t squeeze unsqueeze narrow broadcast_shapes"
 
 
 class Clone(Op):
@@ -57,9 +66,9 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
         (2, 3)
     """
     known = 1
-    for size in shape:
+    for place, size in enumerate(shape):
         if size < -1:
-            raise RuntimeError(f"invalid shape dimension {size}")
+            raise RuntimeError(f"invalid shape dimension {size} at index {place} of shape {list(shape)}")
         known *= 1 if size == -1 else size
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
@@ -83,7 +92,7 @@ def shares_on_reshape(x: Tensor, shape: tuple[int, ...]) -> bool:
     return bool(x._xp.may_share_memory(x._array, x._array.reshape(shape)))
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """Return the elements in another shape (one size may be -1): a view where possible, else a copy.
 
     Raises:
@@ -94,25 +103,57 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
         >>> trainctl.arange(6).reshape(2, -1).shape
         trainctl.Size([2, 3])
     """
-    wanted = infer_shape(as_shape(shape), input._array.size)
+    wanted = infer_shape(given_shape(sizes, shape), input._array.size)
     if not shares_on_reshape(input, wanted):
         input = contiguous(input)
     return View.apply(input, shape=wanted)
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """Return the same memory in another shape; with a dtype, the same bytes as that type.
 
     Raises:
         RuntimeError: the memory cannot be seen so; ``reshape`` copies where needed.
     """
-    wanted = infer_shape(as_shape(shape), input._array.size)
+    if dtype is None and len(sizes) == 1 and isinstance(sizes[0], dtypes.dtype):
+        dtype = sizes[0]
+    if dtype is not None:
+        return _view_as_dtype(input, dtype)
+    wanted = infer_shape(given_shape(sizes, size), input._array.size)
     if not shares_on_reshape(input, wanted):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
-            "two contiguous subspaces). Use .reshape(...) instead."
+            f"two contiguous subspaces): size {list(input.shape)}, stride {list(input.stride())}, wanted {list(wanted)}. "
+            "Use .reshape(...) instead."
         )
     return View.apply(input, shape=wanted)
+
+
+class ViewBytes(Op):
+    """The same bytes as elements of another dtype."""
+
+    is_view = True
+    differentiable = False
+    array_dtype: Any
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return x.view(self.array_dtype)
+
+
+def _view_as_dtype(input: Tensor, kind: dtypes.dtype) -> Tensor:
+    shape, old, new = input._array.shape, input._array.itemsize, kind.itemsize
+    if old != new and not shape:
+        raise RuntimeError(f"self.dim() cannot be 0 to view {input.dtype} as {kind} (different element sizes)")
+    if old != new and input.stride(-1) != 1:
+        raise RuntimeError(
+            f"self.stride(-1) must be 1 to view {input.dtype} as {kind} (different element sizes), got {input.stride(-1)}"
+        )
+    if old < new and shape[-1] % (new // old):
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {new // old} to view {input.dtype} as {kind} (different element sizes), "
+            f"but got {shape[-1]}"
+        )
+    return ViewBytes.apply(input, array_dtype=kind.array_dtype)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -136,10 +177,25 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """Return the tensor with ``dim`` split into ``sizes`` (one may be -1)."""
+    """Return the tensor with ``dim`` split into ``sizes`` (one may be -1).
+
+    Raises:
+        RuntimeError: there are no sizes, or they do not multiply to the dim.
+    """
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
-    return reshape(input, (*shape[:dim], *infer_shape(tuple(sizes), shape[dim]), *shape[dim + 1 :]))
+    if not shape:
+        raise IndexError("unflatten: a 0-d tensor has no dimension to split")
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        parts = infer_shape(tuple(sizes), shape[dim])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            f"input tensor of shape {list(shape)}"
+        ) from None
+    return reshape(input, (*shape[:dim], *parts, *shape[dim + 1 :]))
 
 
 class Permute(Op):
@@ -156,19 +212,19 @@ class Permute(Op):
         return Permute.apply(gy, dims=tuple(back))
 
 
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """Return a view with the dims in another order.
 
     Raises:
         RuntimeError: the dims are not all of the tensor's, once each.
     """
-    order = as_shape(dims)
-    if len(order) != input._array.ndim:
+    wanted = given_shape(order, dims)
+    if len(wanted) != input._array.ndim:
         raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
+            f"permute: the number of dimensions of the tensor ({input.ndim}) is not that of the order asked for "
+            f"({len(wanted)}): shape {list(input.shape)}, dims {list(wanted)}"
         )
-    return Permute.apply(input, dims=wrap_dims(order, input._array.ndim) if order else ())
+    return Permute.apply(input, dims=wrap_dims(wanted, input._array.ndim) if wanted else ())
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -203,15 +259,15 @@ class Expand(Op):
         return gy  # the walk sums it back
 
 
-def expand(input: Tensor, *sizes: Any) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Return a view with size-1 dims repeated to ``sizes`` (-1: as it is), without copying.
 
     Raises:
         RuntimeError: a size differs from one that is not 1.
     """
-    shape, have = as_shape(sizes), input._array.shape
+    shape, have = given_shape(sizes, size), input._array.shape
     if shape == have:
-        return input
+        return Expand.apply(input, shape=shape)
     if len(shape) < len(have):
         raise RuntimeError(
             f"expand({input.dtype}{list(have)}, size={list(shape)}): the number of sizes provided ({len(shape)}) must be "
@@ -259,11 +315,19 @@ class SumTo(Op):
         self.before = x.shape
         extra = x.ndim - len(self.shape)
         dims = tuple(i for i in range(x.ndim) if i < extra or (self.shape[i - extra] == 1 and x.shape[i] != 1))
-        summed = self.xp.sum(x, axis=dims, keepdims=True)
-        return summed.reshape(self.shape) if out is None else self.xp.copyto(out, summed.reshape(self.shape)) or out
+        summed = total(self.xp, x, dims, True).reshape(self.shape)
+        return summed if out is None else self.xp.copyto(out, summed) or out
 
     def backward(self, gy: Tensor) -> Any:
         return expand(gy, self.before)
+
+
+def total(xp: Any, x: Any, dims: tuple[int, ...], keepdim: bool, out: Any = None) -> Any:
+    """Return the sum over ``dims`` in the dtype of ``x``; half precision is summed in float32."""
+    if x.dtype != xp.float16:
+        return xp.sum(x, axis=dims, keepdims=keepdim, dtype=x.dtype, out=out)
+    summed = xp.asarray(xp.sum(x, axis=dims, keepdims=keepdim, dtype=xp.float32)).astype(x.dtype)
+    return summed if out is None else xp.copyto(out, summed) or out
 
 
 def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -281,18 +345,27 @@ def sum_to_shape(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     return SumTo.apply(x, shape=shape)
 
 
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
-    """Return the tensor summed to a shape that broadcasts to its own."""
-    return sum_to_shape(input, as_shape(size))
+def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
+    """Return the tensor summed to a shape that broadcasts to its own; integers are summed in int64."""
+    from trainctl.autograd.ops.cast import cast
+
+    shape = given_shape(sizes, size)
+    if input._array.dtype.kind in "bui" and (shape == () or shape != input._array.shape):
+        input = cast(input, dtypes.int64)
+    return sum_to_shape(input, shape)
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+@numpy_names
+def squeeze(input: Tensor, *names: Any, dim: Any = None) -> Tensor:
     """Return a view without the size-1 dims (all of them, or those named)."""
     shape = input._array.shape
+    if names:
+        dim = names[0] if len(names) == 1 else names
     dims = wrap_dims(dim, len(shape)) if dim != () else ()
     return View.apply(input, shape=tuple(size for i, size in enumerate(shape) if i not in dims or size != 1))
 
 
+@numpy_names
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """Return a view with a size-1 dim inserted at ``dim``."""
     shape = input._array.shape
@@ -300,17 +373,73 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     return View.apply(input, shape=(*shape[:dim], 1, *shape[dim:]))
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """Return the view of ``length`` elements from ``start`` along ``dim``.
 
+    Args:
+        input: any shape but ``()``.
+        dim: the dimension.
+        start: the first element, an int or a 0-d integer tensor; negative: from the end.
+        length: how many elements.
+
     Raises:
-        RuntimeError: the range leaves the dim.
+        IndexError: ``start`` is outside the dimension.
+        RuntimeError: the range leaves the dimension, a negative length, a 0-d input.
     """
     from trainctl.autograd.ops.indexing import slice_dim
 
+    if input._array.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start._array.ndim or start._array.dtype.kind not in "ui"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
     dim = wrap_dim(dim, input._array.ndim)
     size = input._array.shape[dim]
+    if not -size <= start <= size:
+        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {int(start)})")
     start = int(start) + size if start < 0 else int(start)
-    if length < 0 or not 0 <= start <= size - length:
+    if start > size - length:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
     return slice_dim(input, dim, start, start + length)
+
+
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """Return a view in the shape of ``other``."""
+    return view(self, other.shape)
+
+
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """Return the tensor expanded to the shape of ``other``."""
+    return expand(self, other.shape)
+
+
+def reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """Return the tensor in the shape of ``other``."""
+    return reshape(self, other.shape)
+
+
+def repeat(self: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
+    """Return the tensor repeated along each dim; extra leading sizes add dims."""
+    counts = given_shape(sizes, repeats)
+    if len(counts) < self.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: "
+            f"got {list(counts)} for shape {list(self.shape)}"
+        )
+    if any(each < 0 for each in counts):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {list(counts)}")
+    source = (1,) * (len(counts) - self.ndim) + tuple(self.shape)
+    wide = reshape(self, [each for size in source for each in (1, size)])
+    wide = expand(wide, [each for count, size in zip(counts, source, strict=True) for each in (count, size)])
+    return reshape(wide, [count * size for count, size in zip(counts, source, strict=True)])
+
+
+def transposed(input: Tensor) -> Tensor:
+    """Return the tensor with its dims reversed."""
+    return permute(input, tuple(reversed(range(input._array.ndim))))
+
+
+def matrix_transposed(input: Tensor) -> Tensor:
+    """Return the tensor with its last two dims exchanged."""
+    return transpose(input, -2, -1)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainctl.autograd.dims import wrap_dim
+from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import mul, sub
-from trainctl.autograd.ops.cast import cast
+from trainctl.autograd.ops.cast import cast, refuse
 from trainctl.autograd.ops.elementwise import exp
 from trainctl.autograd.ops.reduction import sum
+from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
+
+METHODS = "softmax log_softmax"
+FUNCTIONS = "softmax log_softmax"
 
 
 class Softmax(Op):
@@ -31,8 +36,14 @@ class Softmax(Op):
         return sub(weighted, mul(y, sum(weighted, self.dim, True)))
 
 
+@numpy_names
 def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
-    """Return ``exp(input)`` over its sum along ``dim``."""
+    """Return ``exp(input)`` over its sum along ``dim``; with ``dtype``, of ``input`` cast to it.
+
+    Raises:
+        IndexError: no such dim.
+        NotImplementedError: not a floating-point type.
+    """
     return _along(Softmax, input, dim, dtype)
 
 
@@ -51,6 +62,7 @@ class LogSoftmax(Op):
         return sub(gy, mul(exp(y), sum(gy, self.dim, True)))
 
 
+@numpy_names
 def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """Return the logarithm of :func:`softmax`, without overflow."""
     return _along(LogSoftmax, input, dim, dtype)
@@ -59,14 +71,11 @@ def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
 def _along(cls: type[Op], input: Tensor, dim: int, dtype: DType | None) -> Tensor:
     if dtype is not None:
         input = cast(input, dtype)
-    if input._array.dtype.kind != "f":
-        raise RuntimeError(
-            f'"{cls.__name__.lower()}" is not implemented for {input.dtype}: expected a floating-point tensor'
-        )
+    refuse("buic", cls.__name__.lower(), input)
     ndim = input._array.ndim
-    wrapped = wrap_dim(dim, ndim)
+    dim = wrap_dim(dim, ndim)
     if input._array.size == 0:
         return input.clone()
-    if ndim == 0:
-        return cls.apply(input.reshape(1), dim=0).reshape(())
-    return cls.apply(input, dim=wrapped)
+    if input._array.dtype == dtypes.float16.array_dtype:  # sums of half precision are too coarse
+        return cast(_along(cls, input, dim, dtypes.float32), dtypes.float16)
+    return cls.apply(input, dim=dim) if ndim else reshape(cls.apply(reshape(input, 1), dim=0), ())

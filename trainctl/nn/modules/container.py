@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
@@ -43,7 +44,7 @@ class _List(Module):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(list(self)[index])  # type: ignore[call-arg]
+            return type(self)(list(self)[index])  # type: ignore[call-arg]  # every list takes its members
         return self._members[self._key(index)]
 
     def __setitem__(self, index: int, member: Any) -> None:
@@ -76,6 +77,9 @@ class _List(Module):
         member = self[key]
         del self[key]
         return member
+
+    def __add__(self, modules: Iterable[Any]) -> Self:
+        return type(self)().extend(self).extend(modules)
 
     def __iadd__(self, modules: Iterable[Any]) -> Self:
         return self.extend(modules)
@@ -124,6 +128,16 @@ class ModuleList(_List):
         super().__init__()
         self.extend(modules or [])
 
+    def __repr__(self) -> str:
+        """Show equal neighbours once, with their number."""
+        lines, start = [], 0
+        for text, equal in itertools.groupby(map(repr, self)):
+            count = len(list(equal))
+            place = f"({start}): " if count == 1 else f"({start}-{start + count - 1}): {count} x "
+            lines.append(place + text.replace("\n", "\n  "))
+            start += count
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
+
 
 class ParameterList(_List):
     """Parameters in a list; tensors become parameters.
@@ -148,9 +162,7 @@ class ParameterList(_List):
 
     def extra_repr(self) -> str:
         """Return one line a parameter."""
-        return "".join(
-            f"\n  ({name}): Parameter of size {list(p.shape)}" for name, p in self._parameters.items() if p is not None
-        )
+        return _parameter_lines(self._parameters)
 
 
 class _Dict(Module):
@@ -240,3 +252,16 @@ class ParameterDict(_Dict):
         if isinstance(value, Tensor) and not isinstance(value, Parameter):
             value = Parameter(value)
         self._parameters[key] = value
+
+    def extra_repr(self) -> str:
+        """Return one line a parameter."""
+        return _parameter_lines(self._parameters)
+
+
+def _parameter_lines(parameters: Mapping[str, Parameter | None]) -> str:
+    lines = [
+        f"  ({name}): Parameter containing: [{each.dtype} of size {'x'.join(map(str, each.shape))}]"
+        for name, each in parameters.items()
+        if each is not None
+    ]
+    return "\n".join(lines)

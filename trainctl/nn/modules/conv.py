@@ -69,7 +69,7 @@ class _Conv(Module):
         """Return the sizes and what differs from the defaults."""
         ones, zeros = (1,) * self.dims, (0,) * self.dims
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
-        parts += [f"padding={self.padding!r}"] if self.padding != zeros else []
+        parts += [f"padding={self.padding}"] if self.padding != zeros else []
         parts += [f"dilation={self.dilation}"] if self.dilation != ones else []
         parts += [f"groups={self.groups}"] if self.groups != 1 else []
         parts += ["bias=False"] if self.bias is None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from trainctl.autograd.ops.loss import legacy_reduction
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn import functional as F
 from trainctl.nn.modules.module import Module
@@ -14,7 +15,7 @@ Reduction = Literal["none", "mean", "sum"]
 class _Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: Reduction = "mean") -> None:
         super().__init__()
-        self.reduction = F.legacy_reduction(size_average, reduce, reduction)
+        self.reduction = legacy_reduction(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

@@ -1,0 +1,57 @@
+# Everything a person types; `.ci/run` types it too. `make` alone lists the targets.
+#   VENV=dir      where the virtual environment goes
+#   PYTHON=cmd    the Python (3.11 or newer) it is made from
+#   ARGS=...      passed on to trainctl train, to pytest or to the benchmark
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# The first interpreter that is new enough and can make a virtual environment.
+find_python = for python in $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python); do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v $$python && exit 0; done; \
+	echo "make: no Python 3.11 or newer with the venv module; name one with PYTHON=..." >&2; exit 1
+
+.PHONY: help train test check lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+train: $(VENV)/trainctl.stamp ## set up and run the main job, configs/mlp.yaml
+	$(BIN)/trainctl train configs/mlp.yaml --force $(ARGS)
+
+test: $(VENV)/dev.stamp ## set up and run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## the linters, mypy and the tests
+
+lint: $(VENV)/dev.stamp ## ruff format, ruff check and mypy
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(VENV)/parity.stamp ## the main job against the same script in PyTorch
+	$(BIN)/python -m benchmarks.mlp_main_job $(ARGS)
+	$(BIN)/python -m benchmarks.mlp_step
+
+clean: ## remove the virtual environment and the caches, not the runs
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/made.stamp:
+	@python=$$($(find_python)) && $$python -m venv $(VENV)
+	touch $@
+
+$(VENV)/trainctl.stamp: $(VENV)/made.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/trainctl.stamp
+
+$(VENV)/parity.stamp: $(VENV)/made.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[parity]'
+	touch $@ $(VENV)/trainctl.stamp

@@ -1,0 +1,55 @@
+"""One interface over array libraries."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+from trainctl.backend.arrays import NUMPY, Backend, backend_of
+
+
+def test_a_backend_is_its_library():
+    assert NUMPY.add is np.add
+    assert NUMPY.einsum is np.einsum
+    assert NUMPY.float32 is np.float32
+
+
+def test_a_function_is_looked_up_once():
+    backend = Backend(np, np.ndarray, "cpu")
+    assert "matmul" not in vars(backend)
+    assert backend.matmul is np.matmul
+    assert vars(backend)["matmul"] is np.matmul
+
+
+def test_what_the_library_lacks_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_function"):
+        _ = NUMPY.no_such_function
+
+
+def test_scatter_add_adds_repeated_places_twice():
+    target = np.zeros((3, 2))
+    NUMPY.scatter_add(target, np.array([0, 2, 0]), np.ones((3, 2)))
+    assert target.tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+def test_host_arrays_stay_themselves():
+    array = np.ones(2)
+    assert NUMPY.from_host(array) is array
+    assert NUMPY.to_host(array) is array
+
+
+def test_an_array_knows_its_backend():
+    assert backend_of(np.ones(1)) is NUMPY
+    assert backend_of(np.ones((2, 2)).T[::2]) is NUMPY
+
+
+@pytest.mark.parametrize("value", [[1, 2], 1.0, np.float32(1), np.ma.array([1])])
+def test_other_arrays_are_refused_by_name(value):
+    with pytest.raises(TypeError, match=f"no backend for arrays of type {type(value).__name__}; known: .*ndarray"):
+        backend_of(value)
+
+
+def test_a_backend_copies_to_itself():
+    assert copy.deepcopy(NUMPY) is NUMPY

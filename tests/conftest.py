@@ -1,0 +1,24 @@
+"""What every test starts from."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# Files a test runs or reads; not tests themselves.
+collect_ignore = ["fixtures"]
+
+# Timing varies on shared machines; CI's answer must not vary with the examples drawn.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of the person who runs the tests decide nothing in them."""
+    for name in list(os.environ):
+        if name.startswith("TRAINCTL__") or name in {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"}:
+            monkeypatch.delenv(name)

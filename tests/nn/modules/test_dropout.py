@@ -1,0 +1,76 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import trainctl
+from tests.scripts import Scripts
+from trainctl import nn
+
+scripts = Scripts()
+
+
+@scripts.gives([[1.0, 1.0], [1.0, 1.0], [0.0, 0.0]])
+def what_is_certain(lib):
+    x = lib.ones(2)
+    return [lib.nn.Dropout().eval()(x).tolist(), lib.nn.Dropout(0.0)(x).tolist(), lib.nn.Dropout(1.0)(x).tolist()]
+
+
+@scripts.gives(["Dropout(p=0.5, inplace=False)", "Dropout(p=0.1, inplace=True)"])
+def texts(lib):
+    return [repr(lib.nn.Dropout()), repr(lib.nn.Dropout(0.1, inplace=True))]
+
+
+@scripts.raises(ValueError, "dropout probability has to be between 0 and 1, but got 1.5")
+def a_probability_above_one(lib):
+    lib.nn.Dropout(1.5)
+
+
+@scripts.raises(ValueError, "dropout probability has to be between 0 and 1, but got -0.1")
+def a_negative_probability(lib):
+    lib.nn.Dropout(-0.1)
+
+
+@scripts.gives([True, True, True])
+def the_gradient_has_the_output_s_mask_and_scale(lib):
+    x = lib.ones(1000, requires_grad=True)
+    y = lib.nn.Dropout(0.25)(x)
+    y.sum().backward()
+    scale = 1 / 0.75
+    kept = y.detach() != 0
+    return [lib.equal(x.grad, y.detach()), abs(y.max().item() - scale) < 1e-6, 600 < int(kept.sum()) < 900]
+
+
+@scripts.gives([True, True])
+def a_seed_decides_what_is_dropped(lib):
+    def dropped(seed):
+        lib.manual_seed(seed)
+        return lib.nn.Dropout()(lib.ones(100))
+
+    return [lib.equal(dropped(0), dropped(0)), not lib.equal(dropped(0), dropped(1))]
+
+
+@scripts.gives([True, True])
+def in_place(lib):
+    x = lib.ones(100)
+    y = lib.nn.Dropout(inplace=True)(x)
+    return [y is x, 0 < int((x == 0).sum()) < 100]
+
+
+test_script = scripts.test()
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_a_share_of_p_is_dropped_and_the_mean_stays(p):
+    trainctl.manual_seed(0)
+    y = nn.Dropout(p)(trainctl.ones(100_000)).numpy()
+    assert np.mean(y == 0) == pytest.approx(p, abs=0.006)
+    assert np.mean(y) == pytest.approx(1, rel=0.04)
+
+
+def test_infinities_are_dropped_to_zero_only_where_pytorch_s_mask_says():
+    trainctl.manual_seed(0)
+    y = nn.Dropout(0.5)(trainctl.full((100,), 2.0))
+    assert set(y.tolist()) == {0.0, 4.0}

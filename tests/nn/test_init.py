@@ -1,0 +1,132 @@
+"""Initial values: PyTorch's distributions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import trainctl
+from tests.scripts import Scripts
+from trainctl.nn import init
+
+scripts = Scripts()
+
+
+@scripts.gives([[0.0, 0.0], [1.0, 1.0], [0.3, 0.3], True])
+def constants(lib):
+    x = lib.empty(2, dtype=lib.float64)
+    zeros, ones = lib.nn.init.zeros_(x).tolist(), lib.nn.init.ones_(x).tolist()
+    return [zeros, ones, lib.nn.init.constant_(x, 0.3).tolist(), lib.nn.init.zeros_(x) is x]
+
+
+@scripts.gives([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+def eye(lib):
+    return lib.nn.init.eye_(lib.empty(2, 3))
+
+
+@scripts.gives([1.0, 1.0, 5 / 3, 2**0.5, (2 / (1 + 0.01**2)) ** 0.5, (2 / 1.04) ** 0.5, 0.75, 1.0])
+def gains(lib):
+    gain = lib.nn.init.calculate_gain
+    return [
+        float(each)
+        for each in (
+            gain("linear"), gain("sigmoid"), gain("tanh"), gain("relu"), gain("leaky_relu"), gain("leaky_relu", 0.2),
+            gain("selu"), gain("conv2d"),
+        )
+    ]  # fmt: skip
+
+
+@scripts.gives([[True, None, True]] * 4)
+def parameters_are_filled_without_recording(lib):
+    found = []
+    for fill in (lib.nn.init.uniform_, lib.nn.init.normal_, lib.nn.init.xavier_uniform_, lib.nn.init.kaiming_normal_):
+        p = lib.nn.Parameter(lib.zeros(2, 2))
+        fill(p)
+        found.append([p.is_leaf and p.requires_grad, p.grad_fn, bool((p != 0).any())])
+    return found
+
+
+@scripts.raises(ValueError, "Unsupported nonlinearity swish")
+def an_unknown_nonlinearity(lib):
+    lib.nn.init.calculate_gain("swish")
+
+
+@scripts.raises(ValueError, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+def fans_of_a_vector(lib):
+    lib.nn.init.xavier_uniform_(lib.empty(3))
+
+
+@scripts.raises(ValueError, "Mode fan_sideways not supported, please use one of")
+def an_unknown_mode(lib):
+    lib.nn.init.kaiming_uniform_(lib.empty(2, 2), mode="fan_sideways")
+
+
+@scripts.raises(ValueError, "Only tensors with 2 dimensions are supported")
+def the_identity_of_a_vector(lib):
+    lib.nn.init.eye_(lib.empty(3))
+
+
+test_script = scripts.test()
+
+
+def uniform_of(bound):
+    return (-bound, bound, bound / 3**0.5)
+
+
+def normal_of(std):
+    return (-math.inf, math.inf, std)
+
+
+# [out, in, kernel]: fan_in = 100 * 9, fan_out = 80 * 9
+DISTRIBUTIONS = {
+    "uniform": (lambda x: init.uniform_(x, -2, 2), uniform_of(2)),
+    "uniform default": (lambda x: init.uniform_(x).sub_(0.5), uniform_of(0.5)),
+    "normal": (lambda x: init.normal_(x, 0, 3), normal_of(3)),
+    "normal default": (lambda x: init.normal_(x), normal_of(1)),
+    "normal with a mean": (lambda x: init.normal_(x, 5.0, 0.1).sub_(5.0), normal_of(0.1)),
+    "xavier uniform": (lambda x: init.xavier_uniform_(x), uniform_of((6 / 1620) ** 0.5)),
+    "xavier uniform gain": (lambda x: init.xavier_uniform_(x, gain=2), uniform_of(2 * (6 / 1620) ** 0.5)),
+    "xavier normal": (lambda x: init.xavier_normal_(x), normal_of((2 / 1620) ** 0.5)),
+    "kaiming uniform": (lambda x: init.kaiming_uniform_(x), uniform_of((6 / 900) ** 0.5)),
+    "kaiming uniform a": (lambda x: init.kaiming_uniform_(x, a=math.sqrt(5)), uniform_of(900**-0.5)),
+    "kaiming uniform fan_out": (lambda x: init.kaiming_uniform_(x, mode="fan_out"), uniform_of((6 / 720) ** 0.5)),
+    "kaiming uniform tanh": (lambda x: init.kaiming_uniform_(x, nonlinearity="tanh"), uniform_of(5 / 3 * (3 / 900) ** 0.5)),
+    "kaiming normal relu": (lambda x: init.kaiming_normal_(x, nonlinearity="relu"), normal_of((2 / 900) ** 0.5)),
+    "kaiming normal fan_out": (lambda x: init.kaiming_normal_(x, mode="fan_out"), normal_of((2 / 720) ** 0.5)),
+}
+
+
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_a_distribution_has_its_bounds_and_its_spread(name):
+    fill, (low, high, std) = DISTRIBUTIONS[name]
+    trainctl.manual_seed(0)
+    values = fill(trainctl.empty(80, 100, 3, 3)).numpy()
+    assert low <= values.min() < values.max() <= high
+    assert values.mean() == pytest.approx(0, abs=0.02 * std)
+    assert values.std() == pytest.approx(std, rel=0.01)
+    if high < math.inf:
+        assert values.max() > 0.999 * high
+
+
+@pytest.mark.parametrize("dtype", [trainctl.float16, trainctl.float32, trainctl.float64])
+def test_the_dtype_stays(dtype):
+    for fill in (init.uniform_, init.normal_, init.kaiming_uniform_, init.xavier_normal_):
+        assert fill(trainctl.empty(4, 4, dtype=dtype)).dtype is dtype
+
+
+def test_a_generator_decides():
+    draws = [init.normal_(trainctl.empty(5), generator=trainctl.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_a_uniform_draw_fills_the_interval_evenly():
+    trainctl.manual_seed(0)
+    counts, _ = np.histogram(init.uniform_(trainctl.empty(100_000), -1, 1).numpy(), bins=10, range=(-1, 1))
+    assert abs(counts - 10_000).max() < 500
+
+
+def test_tensors_of_size_zero_stay_as_they_are():
+    assert init.kaiming_uniform_(trainctl.empty(0, 3)).shape == (0, 3)
+    assert init.kaiming_normal_(trainctl.empty(3, 0)).shape == (3, 0)

@@ -1,0 +1,340 @@
+"""What every optimizer shares: groups, state, hooks, closures, and continuing exactly."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+
+import trainctl
+from tests.optim.bowl import descend, leaves
+from tests.scripts import Scripts, load
+from trainctl import nn, optim
+
+scripts = Scripts()
+
+
+def leaf(lib, *values):
+    return lib.tensor(values or [1.0], requires_grad=True)
+
+
+# -- groups ---------------------------------------------------------------------------------------------------------
+
+
+@scripts.gives(([1, 2], [0.1, 0.5], [0.9, 0.0]))
+def groups_take_the_defaults_they_do_not_set(lib):
+    groups = [{"params": leaf(lib)}, {"params": [leaf(lib), leaf(lib)], "lr": 0.5, "momentum": 0.0}]
+    optimizer = lib.optim.SGD(groups, lr=0.1, momentum=0.9)
+    made = optimizer.param_groups
+    return [len(g["params"]) for g in made], [g["lr"] for g in made], [g["momentum"] for g in made]
+
+
+@scripts.gives((2, 0.1, [1.0, -0.5]))
+def a_group_can_be_added_later(lib):
+    a, b = leaf(lib), leaf(lib)
+    optimizer = lib.optim.SGD([a], lr=0.1)
+    optimizer.add_param_group({"params": b, "lr": 1.5})
+    b.grad = lib.ones(1)
+    optimizer.step()
+    return len(optimizer.param_groups), optimizer.param_groups[0]["lr"], [a.item(), b.item()]
+
+
+@scripts.gives((["weight", "bias"], ["weight", "bias"], 2))
+def parameters_with_names(lib):
+    layer = lib.nn.Linear(1, 1)
+    optimizer = lib.optim.SGD(layer.named_parameters(), lr=0.1)
+    group = optimizer.param_groups[0]
+    return group["param_names"], optimizer.state_dict()["param_groups"][0]["param_names"], len(group["params"])
+
+
+@scripts.gives(([1.0], [0.9], None))
+def parameters_without_a_gradient_are_passed_over(lib):
+    a, b = leaf(lib), leaf(lib)
+    optimizer = lib.optim.SGD([a, b], lr=0.1, momentum=0.9, weight_decay=0.0)
+    b.grad = lib.ones(1)
+    optimizer.step()
+    return a, b, optimizer.state_dict()["state"].get(0)
+
+
+@scripts.gives((None, [0.0]))
+def zero_grad(lib):
+    a = leaf(lib)
+    optimizer = lib.optim.SGD([a], lr=0.1)
+    a.grad = lib.ones(1)
+    optimizer.zero_grad()
+    none = a.grad
+    a.grad = lib.ones(1)
+    optimizer.zero_grad(set_to_none=False)
+    return none, a.grad
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+@scripts.gives((4.0, [1.6], True))
+def a_closure_is_evaluated_with_recording_on(lib):
+    w = leaf(lib, 2.0)
+    optimizer, seen = lib.optim.SGD([w], lr=0.1), []
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (w * w).sum()
+        seen.append(loss.requires_grad)
+        loss.backward()
+        return loss
+
+    with lib.no_grad():
+        loss = optimizer.step(closure)
+    return loss, w, seen[0]
+
+
+@scripts.gives((None, True, None))
+def a_step_is_not_recorded(lib):
+    w = leaf(lib)
+    w.grad = lib.ones(1)
+    result = lib.optim.SGD([w], lr=0.1).step()
+    return result, w.requires_grad and w.is_leaf, w.grad_fn
+
+
+@scripts.gives(["before", "closure", "after"])
+def hooks_around_a_step(lib):
+    seen, w = [], leaf(lib)
+    optimizer = lib.optim.SGD([w], lr=0.1)
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append("before"))
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append("after"))
+    optimizer.step(lambda: seen.append("closure"))
+    return seen
+
+
+@scripts.gives([1, 1])
+def hooks_can_be_removed(lib):
+    seen, optimizer = [], lib.optim.SGD([leaf(lib)], lr=0.1)
+    handle = optimizer.register_step_post_hook(lambda *_: seen.append(1))
+    optimizer.step()
+    first = len(seen)
+    handle.remove()
+    optimizer.step()
+    return [first, len(seen)]
+
+
+@scripts.gives(([0.5, 1.5], ["step"], [2]))
+def an_optimizer_of_one_s_own(lib):
+    class Sign(lib.optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        @lib.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self.state[p]["step"] = self.state[p].get("step", 0) + 1
+                        p.sub_(group["lr"] * p.grad.sign())
+
+    w = leaf(lib, 1.0, 1.0)
+    optimizer = Sign([w], lr=0.25)
+    for _ in range(2):
+        w.grad = lib.tensor([3.0, -0.1])
+        optimizer.step()
+    state = optimizer.state_dict()["state"][0]
+    return w, list(state), list(state.values())
+
+
+@scripts.gives([1.0, [0.75]])
+def a_step_written_the_old_way(lib):
+    class Old(lib.optim.Optimizer):
+        def __init__(self, params, lr=0.25):
+            super().__init__(params, dict(lr=lr))
+
+        def step(self, closure=None):
+            loss = None if closure is None else closure()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.data.add_(p.grad.data, alpha=-group["lr"])
+            return loss
+
+    w = leaf(lib)
+    w.grad = lib.ones(1)
+    return [Old([w]).step(lambda: 1.0), w.tolist()]
+
+
+# -- state ------------------------------------------------------------------------------------------------------------
+
+MAKERS = {
+    "sgd": lambda lib, p: lib.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "adam": lambda lib, p: lib.optim.Adam(p, lr=0.05, amsgrad=True, weight_decay=0.01),
+    "groups": lambda lib, p: lib.optim.Adam([{"params": p[:1], "lr": 0.1}, {"params": p[1:], "betas": (0.5, 0.6)}]),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_loaded_optimizer_continues_to_the_bit(name, dtype):
+    whole = leaves(trainctl, dtype)
+    path = descend(trainctl, MAKERS[name](trainctl, whole), whole)
+
+    first = leaves(trainctl, dtype)
+    optimizer = MAKERS[name](trainctl, first)
+    descend(trainctl, optimizer, first, range(7))
+    weights, state = [each.detach().clone() for each in first], copy.deepcopy(optimizer.state_dict())
+    descend(trainctl, optimizer, first, range(7, 9))  # the state is a copy: this changes nothing
+
+    second = [each.requires_grad_() for each in weights]
+    again = MAKERS[name](trainctl, second)
+    again.load_state_dict(state)
+    np.testing.assert_array_equal(descend(trainctl, again, second, range(7, 20)), path[7:])
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_layout_of_the_state_is_torch_s(name):
+    def layout(lib):
+        parameters = leaves(lib, "float32")
+        optimizer = MAKERS[name](lib, parameters)
+        descend(lib, optimizer, parameters, range(3))
+        state = optimizer.state_dict()
+        tensors = {
+            number: {key: (list(value.shape), str(value.dtype).split(".")[1]) for key, value in each.items()}
+            for number, each in state["state"].items()
+        }
+        return list(state), tensors, state["param_groups"]
+
+    assert layout(trainctl) == layout(load("torch"))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_torch_s_state_can_be_loaded(name):
+    torch = load("torch")
+    theirs = leaves(torch, "float64")
+    their_optimizer = MAKERS[name](torch, theirs)
+    descend(torch, their_optimizer, theirs, range(5))
+    state = their_optimizer.state_dict()
+    state["state"] = {
+        number: {key: trainctl.from_numpy(value.numpy().copy()) for key, value in each.items()}
+        for number, each in state["state"].items()
+    }
+    ours = [trainctl.from_numpy(each.detach().numpy().copy()).requires_grad_() for each in theirs]
+    our_optimizer = MAKERS[name](trainctl, ours)
+    our_optimizer.load_state_dict(state)
+    steps = range(5, 20)
+    np.testing.assert_allclose(descend(trainctl, our_optimizer, ours, steps), descend(torch, their_optimizer, theirs, steps), rtol=1e-12)
+
+
+@scripts.gives(([0.5, 0.9], [1.0], True))
+def loading_replaces_options_and_keeps_parameters(lib):
+    a, b = leaf(lib), leaf(lib)
+    source, target = lib.optim.SGD([a], lr=0.5, momentum=0.9), lib.optim.SGD([b], lr=0.1)
+    a.grad = lib.ones(1)
+    source.step()
+    target.load_state_dict(source.state_dict())
+    group = target.param_groups[0]
+    return [group["lr"], group["momentum"]], target.state[b]["momentum_buffer"], group["params"][0] is b
+
+
+@scripts.gives(("lib.float64", "lib.float32"))
+def loaded_state_takes_the_parameter_s_dtype_but_not_the_step(lib):
+    a, b = leaf(lib), lib.ones(1, dtype=lib.float64, requires_grad=True)
+    source, target = lib.optim.Adam([a]), lib.optim.Adam([b])
+    a.grad = lib.ones(1)
+    source.step()
+    target.load_state_dict(source.state_dict())
+    return target.state[b]["exp_avg"].dtype, target.state[b]["step"].dtype
+
+
+@scripts.raises(ValueError, "loaded state dict has a different number of parameter groups")
+def loading_other_groups(lib):
+    one, two = lib.optim.SGD([leaf(lib)]), lib.optim.SGD([{"params": leaf(lib)}, {"params": leaf(lib)}])
+    two.load_state_dict(one.state_dict())
+
+
+@scripts.raises(ValueError, "loaded state dict contains a parameter group that doesn't match the size of optimizer's group")
+def loading_a_group_of_another_size(lib):
+    lib.optim.SGD([leaf(lib)]).load_state_dict(lib.optim.SGD([leaf(lib), leaf(lib)]).state_dict())
+
+
+@scripts.gives((True, True))
+def an_optimizer_can_be_copied_with_its_model(lib):
+    model = lib.nn.Linear(1, 1)
+    optimizer = lib.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(lib.ones(1, 1)).sum().backward()
+    optimizer.step()
+    again_model, again = copy.deepcopy((model, optimizer))
+    inside = again.param_groups[0]["params"][0] is again_model.weight
+    return inside, lib.equal(again.state[again_model.weight]["momentum_buffer"], optimizer.state[model.weight]["momentum_buffer"])
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@scripts.raises(ValueError, "optimizer got an empty parameter list")
+def no_parameters(lib):
+    lib.optim.SGD([])
+
+
+@scripts.raises(TypeError, "params argument given to the optimizer should be an iterable of Tensors or dicts")
+def a_tensor_as_the_list(lib):
+    lib.optim.SGD(leaf(lib))
+
+
+@scripts.raises(TypeError, "optimizer can only optimize Tensors, but one of the params is int")
+def a_number_as_a_parameter(lib):
+    lib.optim.SGD([3])
+
+
+@scripts.raises(ValueError, "can't optimize a non-leaf Tensor")
+def an_inner_tensor(lib):
+    lib.optim.SGD([leaf(lib) * 2])
+
+
+@scripts.raises(ValueError, "some parameters appear in more than one parameter group")
+def one_parameter_in_two_groups(lib):
+    w = leaf(lib)
+    lib.optim.SGD([{"params": [w]}, {"params": [w]}])
+
+
+@scripts.raises(TypeError, "param_group must be a dict, but got")
+def a_group_that_is_no_dict(lib):
+    lib.optim.SGD([leaf(lib)]).add_param_group([leaf(lib)])
+
+
+@scripts.raises(TypeError, "optimizer parameters need to be organized in ordered collections")
+def a_set_of_parameters(lib):
+    lib.optim.SGD([{"params": {leaf(lib)}}])
+
+
+@scripts.raises(NotImplementedError, "")
+def an_optimizer_without_a_step(lib):
+    w = leaf(lib)
+    w.grad = lib.ones(1)
+    lib.optim.Optimizer([w], {}).step()
+
+
+test_script = scripts.test()
+
+
+def test_one_parameter_twice_in_a_group_is_refused():
+    # PyTorch only warns, and takes the step twice.
+    w = leaf(trainctl)
+    with pytest.raises(ValueError, match="a parameter group contains duplicate parameters"):
+        optim.SGD([w, w])
+
+
+def test_a_failed_load_changes_nothing():
+    w = leaf(trainctl)
+    optimizer = optim.SGD([w], lr=0.5)
+    with pytest.raises(ValueError, match="different number of parameter groups"):
+        optimizer.load_state_dict({"state": {}, "param_groups": []})
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert optimizer.param_groups[0]["params"][0] is w
+
+
+def test_a_missing_option_is_an_error():
+    with pytest.raises(KeyError, match="params"):
+        optim.SGD([{"lr": 0.1}])
+
+
+def test_a_parameter_that_needs_no_gradient_may_be_given():
+    layer = nn.Linear(1, 1).requires_grad_(False)
+    optim.SGD(itertools.chain(layer.parameters()), lr=0.1).step()
+    assert layer.weight.grad is None

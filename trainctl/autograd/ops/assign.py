@@ -1,0 +1,120 @@
+"""Writing into a tensor: copies, fills, and the in-place form of every op that has one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trainctl.autograd.inplace import apply_inplace
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops import creation, shape
+from trainctl.autograd.ops.cast import cast, checked
+from trainctl.autograd.state import state
+from trainctl.autograd.tensor import Tensor
+
+METHODS = "copy_ zero_ fill_"
+
+
+class _Assign(Op):
+    """Write a value over ``x``. Whatever gradient the old elements have, they have through the value."""
+
+    takes_out = True
+
+    def forward(self, x: Any, value: Any, out: Any = None) -> Any:
+        self.xp.copyto(out, value)
+        return out
+
+    def backward(self, gy: Tensor) -> Any:
+        return None, gy
+
+
+class _Overwrite(_Assign):
+    """Write a value over ``x`` that does not come from it: the old elements' gradient is 0."""
+
+    def backward(self, gy: Tensor) -> Any:
+        return creation.zeros_like(gy) if self.needs(0) else None, gy
+
+
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """Write ``src`` (broadcast and cast) into this tensor and return it."""
+    if not isinstance(src, Tensor):
+        src = creation.as_tensor(src)
+    shape.expand(src.detach(), self.shape)  # raises where it does not broadcast
+    return apply_inplace(_Overwrite, self, cast(src, self.dtype))
+
+
+def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the method that writes the value of ``op`` into the tensor it is called on."""
+
+    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        value = op(_same_tensor(self), *args, **kwargs)
+        if value._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(value.shape)}"
+            )
+        if value.dtype.category > self.dtype.category:
+            raise RuntimeError(
+                f"result type {value.dtype.name} can't be cast to the desired output type {self.dtype.name}"
+            )
+        return apply_inplace(_Assign, self, cast(value, self.dtype))
+
+    change.__name__ = f"{name}_"
+    change.__doc__ = f"In-place form of :func:`{name}`: the result is written into this tensor, which is returned."
+    return change
+
+
+def _same_tensor(x: Tensor) -> Tensor:
+    """Return ``x`` for an op whose value will be written into ``x``.
+
+    Where backward may read the input, it must read what was there before the write: a copy.
+    """
+    if not (state.grad and x.requires_grad):
+        return x
+    return x.clone()
+
+
+def in_place_view(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return the method that makes the tensor it is called on the view that ``op`` gives."""
+
+    def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._requires_grad and self.is_leaf:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        before = Tensor._wrap(self._array)
+        for field in _VIEW_FIELDS:
+            setattr(before, field, getattr(self, field))
+        after = op(before, *args, **kwargs)
+        for field in _VIEW_FIELDS:
+            setattr(self, field, getattr(after, field))
+        return self
+
+    change.__name__ = f"{op.__name__}_"
+    change.__doc__ = f"In-place form of :func:`{op.__name__}`: this tensor becomes the view, over the same memory."
+    return change
+
+
+_VIEW_FIELDS = [
+    "_array",
+    "_requires_grad",
+    "_grad_fn",
+    "_output_number",
+    "_versions",
+    "_base",
+    "_view_version",
+    "_recipe",
+]
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0 and return the tensor."""
+    return copy_(self, Tensor._wrap(self._xp.zeros((), self._array.dtype)))
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to ``value`` (a number or a 0-d tensor) and return the tensor."""
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
+            )
+        return copy_(self, value)
+    return copy_(self, Tensor._wrap(self._xp.asarray(checked(value, self._array.dtype), self._array.dtype)))
