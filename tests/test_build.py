@@ -236,7 +236,7 @@ def test_what_a_layer_refuses_is_reported_in_its_words_at_its_line(model, place,
             {"loss": "{CrossEntropyLoss: {reduction: none}}"},
             ("2:38", "loss: expected one number for a batch, got one for each of [2]", "write `reduction: mean`"),
         ),
-        ({"optimizer": "{SGD: {lr: -1}}"}, ("3:23", "optimizer: SGD: Invalid lr value: -1.0", None)),
+        ({"optimizer": "{SGD: {lr: -1}}"}, ("3:23", "optimizer: SGD: Invalid learning rate: -1.0", None)),
         (
             {"optimizer": "{SGD: {nesterov: true}}"},
             ("3:29", "optimizer: SGD: Nesterov momentum requires a momentum and zero dampening", None),

@@ -24,7 +24,7 @@ LAYERS = (
     ("backend",),
     ("autograd",),
     ("namespace",),  # the engine as `trainctl.NAME`
-    ("nn", "optim", "data", "utils"),
+    ("cuda", "linalg", "nn", "optim", "data", "utils"),
     ("train",),
     ("registry", "build"),
     ("config",),

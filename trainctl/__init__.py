@@ -18,6 +18,7 @@ _SUBMODULES = frozenset(
         "build",
         "cli",
         "config",
+        "cuda",
         "data",
         "errors",
         "jobs",

@@ -25,6 +25,9 @@ Path = tuple[str | int, ...]
 _REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
 _BATCH = 2
 
+# How PyTorch's messages, which the constructors keep to, spell an argument's name.
+_SPELLED = {"lr": "learning rate", "eps": "epsilon value", "betas": "beta parameter"}
+
 
 @dataclass(frozen=True)
 class LayerSummary:
@@ -228,7 +231,8 @@ class _Parts:
 
     def _blames(self, error: Exception, path: Path) -> bool:
         """Whether an error names an argument that is not left at its default."""
-        named = re.search(rf"\b{path[-1]}\b", str(error), re.IGNORECASE)
+        name = _SPELLED.get(str(path[-1]), path[-1])
+        named = re.search(rf"\b{name}\b", str(error), re.IGNORECASE)
         return named is not None and self.loaded.origin(path) != "default"
 
     def _make_each(self, kind: Kind, path: Path, components: Sequence[Component]) -> list[Any]:

@@ -90,6 +90,12 @@ def test_the_message_names_output_input_and_elements():
     assert isinstance(caught.value, RuntimeError)
 
 
+def test_single_precision_is_warned_of():
+    x = trainctl.ones(1, requires_grad=True)
+    with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double precision"):
+        gradcheck(lambda x: x * 2, (x,), eps=1e-2, atol=1e-2)
+
+
 def test_a_missing_gradient_counts_as_zero():
     class Forgets(Function):
         @staticmethod

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import trainctl
@@ -28,6 +29,29 @@ class Names(dict):
 def test_repr(expression, want, name):
     got = repr(eval(expression, {}, Names(library=load(name))))
     assert got.replace("torch.", "trainctl.") == want
+
+
+def random_array(draw):
+    """Return an array of any kind, magnitude and shape, with zeros, infinities and NaN in some."""
+    shape = draw.choice([0, 1, 2, 3, 5, 9, 30], size=draw.randint(5), p=[0.02, 0.2, 0.2, 0.2, 0.2, 0.13, 0.05])
+    kind = np.dtype(draw.choice(["float16", "float32", "float64", "int8", "int64", "bool", "complex64", "complex128"]))
+    values = np.asarray(draw.randn(*shape) * 10.0 ** draw.randint(-7, 10))
+    values = np.round(values) if draw.rand() < 0.3 else values
+    values = np.asarray(values * (draw.rand(*shape) < 0.5)) if draw.rand() < 0.2 else values
+    if kind.kind in "fc" and draw.rand() < 0.2:
+        values = np.where(draw.rand(*shape) < 0.3, draw.choice([np.inf, -np.inf, np.nan]), values)
+    with np.errstate(all="ignore"):
+        if kind.kind == "c":
+            values = values + 1j * draw.permutation(values.ravel()).reshape(shape)
+        return np.asarray(values).astype(kind)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_tensors_are_shown_as_torch_shows_them(seed):
+    torch, draw = load("torch"), np.random.RandomState(seed)
+    for array in [random_array(draw) for _ in range(30)]:
+        want = repr(torch.from_numpy(array.copy())).replace("torch.", "trainctl.")
+        assert repr(trainctl.from_numpy(array)) == want
 
 
 def test_str_is_repr():

@@ -15,7 +15,12 @@ scripts = Scripts()
 def a_variable_is_a_tensor(lib):
     v = lib.autograd.Variable(lib.tensor([3.0]), requires_grad=True)
     (v * v).sum().backward()
-    return isinstance(v, lib.Tensor), isinstance(v, lib.autograd.Variable), v.grad, lib.autograd.Variable(v).requires_grad
+    return (
+        isinstance(v, lib.Tensor),
+        isinstance(v, lib.autograd.Variable),
+        v.grad,
+        lib.autograd.Variable(v).requires_grad,
+    )
 
 
 @scripts.gives(([9.0, 1.0], True))

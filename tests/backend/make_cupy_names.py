@@ -42,7 +42,11 @@ def collect() -> dict[str, Any]:
             value = getattr(module, name)
             if not name.startswith("_") and not isinstance(value, types.ModuleType):
                 functions[f"{path}.{name}" if path else name] = signature_of(value) if callable(value) else None
-    methods = {name: signature_of(getattr(cupy.ndarray, name)) for name in sorted(dir(cupy.ndarray)) if not name.startswith("_")}
+    methods = {
+        name: signature_of(getattr(cupy.ndarray, name))
+        for name in sorted(dir(cupy.ndarray))
+        if not name.startswith("_")
+    }
     return {"version": cupy.__version__, "modules": list(MODULES), "functions": functions, "methods": methods}
 
 

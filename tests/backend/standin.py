@@ -25,7 +25,8 @@ NAMES = json.loads((Path(__file__).parent / "cupy_names.json").read_text())
 
 # What CuPy's ufuncs take by name; NumPy's also take where, axes, signature, ...
 _UFUNC_KEYWORDS = {"out", "dtype", "casting"}
-_UFUNC_METHODS = {"add": {"reduce", "accumulate", "reduceat", "at"}, "multiply": {"reduce", "accumulate", "at"}}
+# CuPy has ufunc.reduce for these alone (and `at` for few types: ops use the backend's scatter_add).
+_UFUNC_METHODS = {"add": {"reduce"}, "multiply": {"reduce"}}
 
 
 class Counts:
@@ -176,9 +177,7 @@ for _name in NAMES["methods"]:
         setattr(DeviceArray, _name, _method(_name))
 for _name in ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides", "flags"):
     setattr(DeviceArray, _name, _attribute(_name))
-for _name in (
-    "add sub mul truediv floordiv mod pow and or xor matmul lshift rshift".split()
-):
+for _name in "add sub mul truediv floordiv mod pow and or xor matmul lshift rshift".split():
     setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(DeviceArray, f"__r{_name}__", _operator(f"__r{_name}__"))
     setattr(DeviceArray, f"__i{_name}__", _in_place(f"__i{_name}__"))
@@ -198,7 +197,10 @@ def _check_keywords(signature: Any, name: str, args: tuple[Any, ...], kwargs: di
         if unknown:
             raise TypeError(f"CuPy's ufunc {name} takes no {', '.join(sorted(unknown))}")
         return
-    parameters = [inspect.Parameter(each["name"], each["kind"], default=None if each["optional"] else inspect.Parameter.empty) for each in signature]
+    parameters = [
+        inspect.Parameter(each["name"], each["kind"], default=None if each["optional"] else inspect.Parameter.empty)
+        for each in signature
+    ]
     try:
         inspect.Signature(parameters).bind(*args, **kwargs)
     except TypeError as error:
@@ -260,6 +262,9 @@ class StandIn(Backend):
 
     def scatter_add(self, target: DeviceArray, index: Any, source: DeviceArray) -> None:
         np.add.at(target._host, _index(index), unwrap(source))
+
+    def pointer(self, array: DeviceArray) -> int:
+        return array.ptr
 
     def synchronize(self) -> None:
         Counts.synchronised += 1

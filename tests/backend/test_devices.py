@@ -12,7 +12,9 @@ from tests.scripts import Scripts
 scripts = Scripts()
 
 
-@scripts.gives([["cpu", None], ["cuda", None], ["cuda", 1], ["cuda", 1], ["cuda", 0], ["cuda", 2], ["cpu", None], ["cpu", 0]])
+@scripts.gives(
+    [["cpu", None], ["cuda", None], ["cuda", 1], ["cuda", 1], ["cuda", 0], ["cuda", 2], ["cpu", None], ["cpu", 0]]
+)
 def names(lib):
     made = [
         lib.device("cpu"), lib.device("cuda"), lib.device("cuda:1"), lib.device("cuda", 1), lib.device("cuda", 0),

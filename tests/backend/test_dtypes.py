@@ -68,7 +68,9 @@ def promotion_of_every_pair(lib):
     return [lib.promote_types(a, b) for a, b in itertools.product(every(lib), repeat=2)]
 
 
-@scripts.gives(["lib.float32", "lib.int16", "lib.complex64", "lib.complex128", "lib.bool", "lib.float32", "lib.float32"])
+@scripts.gives(
+    ["lib.float32", "lib.int16", "lib.complex64", "lib.complex128", "lib.bool", "lib.float32", "lib.float32"]
+)
 def promotion(lib):
     pairs = [
         ("int64", "float32"), ("uint8", "int8"), ("float32", "complex64"), ("float64", "complex64"), ("bool", "bool"),
@@ -103,7 +105,17 @@ def result_type_and_can_cast_of_every_pair(lib):
     return found
 
 
-@scripts.gives([1.1920928955078125e-07, 3.4028234663852886e38, -3.4028234663852886e38, 1.1754943508222875e-38, 1e-06, 32, "float32"])
+@scripts.gives(
+    [
+        1.1920928955078125e-07,
+        3.4028234663852886e38,
+        -3.4028234663852886e38,
+        1.1754943508222875e-38,
+        1e-06,
+        32,
+        "float32",
+    ]
+)
 def finfo(lib):
     info = lib.finfo(lib.float32)
     return [info.eps, info.max, info.min, info.tiny, info.resolution, info.bits, info.dtype]
@@ -129,7 +141,12 @@ def iinfo(lib):
     return [[i.bits, i.max, i.min] for i in infos]
 
 
-@scripts.gives(("finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, smallest_normal=1.17549e-38, tiny=1.17549e-38, dtype=float32)", "iinfo(min=-128, max=127, dtype=int8)"))
+@scripts.gives(
+    (
+        "finfo(resolution=1e-06, min=-3.40282e+38, max=3.40282e+38, eps=1.19209e-07, smallest_normal=1.17549e-38, tiny=1.17549e-38, dtype=float32)",
+        "iinfo(min=-128, max=127, dtype=int8)",
+    )
+)
 def info_texts(lib):
     return repr(lib.finfo(lib.float32)), repr(lib.iinfo(lib.int8))
 
@@ -161,7 +178,10 @@ def a_default_dtype_that_is_no_float(lib):
 
 @scripts.gives(["lib.float64", "lib.int64", "lib.bool", "lib.complex128", "lib.float64"])
 def python_types_name_dtypes(lib):
-    return [*(lib.ones(1, dtype=each).dtype for each in (float, int, bool, complex)), lib.tensor([1], dtype=float).dtype]
+    return [
+        *(lib.ones(1, dtype=each).dtype for each in (float, int, bool, complex)),
+        lib.tensor([1], dtype=float).dtype,
+    ]
 
 
 @scripts.raises(TypeError, "dtype")
@@ -180,7 +200,9 @@ def test_every_array_dtype_has_its_counterpart():
 
 @pytest.mark.parametrize("array", [np.array(["a"]), np.array([None]), np.ones(1, np.uint64), np.ones(1, np.longdouble)])
 def test_other_arrays_are_refused_by_name(array):
-    with pytest.raises(TypeError, match=rf"can't convert an array of type {array.dtype}; the supported types are: bool, uint8"):
+    with pytest.raises(
+        TypeError, match=rf"can't convert an array of type {array.dtype}; the supported types are: bool, uint8"
+    ):
         dtypes.of_array(array)
 
 

@@ -25,7 +25,9 @@ def a_seed_decides_what_is_drawn(lib):
 def seeds_can_be_asked_for(lib):
     lib.manual_seed(7)
     generator = lib.Generator().manual_seed(3)
-    return [lib.initial_seed(), lib.default_generator.initial_seed(), generator.initial_seed()], lib.manual_seed(7) is lib.default_generator
+    return [lib.initial_seed(), lib.default_generator.initial_seed(), generator.initial_seed()], lib.manual_seed(
+        7
+    ) is lib.default_generator
 
 
 @scripts.gives([True, True])
@@ -104,7 +106,9 @@ def test_a_position_is_kept_to_the_bit():
     assert one.state_bytes() == other.state_bytes()
 
 
-@pytest.mark.parametrize("state", [b"", b"{}", b"[]", b"nonsense", b'{"seed": 1}', b'{"seed": "x", "state": {}}', b"\xff"])
+@pytest.mark.parametrize(
+    "state", [b"", b"{}", b"[]", b"nonsense", b'{"seed": 1}', b'{"seed": "x", "state": {}}', b"\xff"]
+)
 def test_other_bytes_are_refused_and_change_nothing(state):
     stream = Stream().manual_seed(5)
     before = stream.state_bytes()

@@ -41,14 +41,22 @@ def softmax_in_another_dtype(lib):
 @scripts.gives([[[1, 0, 0], [0, 0, 1]], [[0, 1, 0, 0]], "lib.int64"])
 def one_hot(lib):
     hot = lib.nn.functional.one_hot
-    return [hot(lib.tensor([0, 2])).tolist(), hot(lib.tensor([1]), num_classes=4).tolist(), str(hot(lib.tensor([1])).dtype)]
+    return [
+        hot(lib.tensor([0, 2])).tolist(),
+        hot(lib.tensor([1]), num_classes=4).tolist(),
+        str(hot(lib.tensor([1])).dtype),
+    ]
 
 
 @scripts.gives([[3.0], [13.0], [2, 5, 4]])
 def linear(lib):
     F = lib.nn.functional
     x, w, b = lib.ones(3), lib.ones(1, 3), lib.tensor([10.0])
-    return [F.linear(x, w).tolist(), F.linear(x, w, b).tolist(), list(F.linear(lib.ones(2, 5, 3), lib.ones(4, 3)).shape)]
+    return [
+        F.linear(x, w).tolist(),
+        F.linear(x, w, b).tolist(),
+        list(F.linear(lib.ones(2, 5, 3), lib.ones(4, 3)).shape),
+    ]
 
 
 @scripts.gives([[1.0, 1.0], [1.0, 1.0]])

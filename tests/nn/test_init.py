@@ -92,7 +92,10 @@ DISTRIBUTIONS = {
     "kaiming uniform": (lambda x: init.kaiming_uniform_(x), uniform_of((6 / 900) ** 0.5)),
     "kaiming uniform a": (lambda x: init.kaiming_uniform_(x, a=math.sqrt(5)), uniform_of(900**-0.5)),
     "kaiming uniform fan_out": (lambda x: init.kaiming_uniform_(x, mode="fan_out"), uniform_of((6 / 720) ** 0.5)),
-    "kaiming uniform tanh": (lambda x: init.kaiming_uniform_(x, nonlinearity="tanh"), uniform_of(5 / 3 * (3 / 900) ** 0.5)),
+    "kaiming uniform tanh": (
+        lambda x: init.kaiming_uniform_(x, nonlinearity="tanh"),
+        uniform_of(5 / 3 * (3 / 900) ** 0.5),
+    ),
     "kaiming normal relu": (lambda x: init.kaiming_normal_(x, nonlinearity="relu"), normal_of((2 / 900) ** 0.5)),
     "kaiming normal fan_out": (lambda x: init.kaiming_normal_(x, mode="fan_out"), normal_of((2 / 720) ** 0.5)),
 }
@@ -117,7 +120,9 @@ def test_the_dtype_stays(dtype):
 
 
 def test_a_generator_decides():
-    draws = [init.normal_(trainctl.empty(5), generator=trainctl.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2)]
+    draws = [
+        init.normal_(trainctl.empty(5), generator=trainctl.Generator().manual_seed(seed)).tolist() for seed in (1, 1, 2)
+    ]
     assert draws[0] == draws[1] != draws[2]
 
 

@@ -42,7 +42,11 @@ def clipping_scales_all_alike(lib):
 @scripts.gives((5.0, [3.0, -4.0], 0.0))
 def small_gradients_stay(lib):
     (a,) = with_gradients(lib, [3.0, -4.0])
-    return lib.nn.utils.clip_grad_norm_(a, 100.0), a.grad, lib.nn.utils.clip_grad_norm_([lib.ones(1, requires_grad=True)], 1.0)
+    return (
+        lib.nn.utils.clip_grad_norm_(a, 100.0),
+        a.grad,
+        lib.nn.utils.clip_grad_norm_([lib.ones(1, requires_grad=True)], 1.0),
+    )
 
 
 @scripts.gives([True, True])
@@ -52,7 +56,9 @@ def a_norm_that_is_not_finite(lib):
     return [math.isinf(total.item()), math.isnan(a.grad[0].item())]
 
 
-@scripts.raises(RuntimeError, "The total norm of order 2.0 for gradients from `parameters` is non-finite, so it cannot be clipped")
+@scripts.raises(
+    RuntimeError, "The total norm of order 2.0 for gradients from `parameters` is non-finite, so it cannot be clipped"
+)
 def a_norm_that_is_not_finite_as_an_error(lib):
     lib.nn.utils.clip_grad_norm_(with_gradients(lib, [math.nan]), 1.0, error_if_nonfinite=True)
 

@@ -14,7 +14,14 @@ from tests.scripts import Scripts, load
 scripts = Scripts()
 
 OPTIONS = [
-    {"betas": betas, "eps": eps, "amsgrad": amsgrad, "weight_decay": decay, "decoupled_weight_decay": decoupled, "maximize": maximize}
+    {
+        "betas": betas,
+        "eps": eps,
+        "amsgrad": amsgrad,
+        "weight_decay": decay,
+        "decoupled_weight_decay": decoupled,
+        "maximize": maximize,
+    }
     for betas, eps, amsgrad, (decay, decoupled), maximize in itertools.product(
         [(0.9, 0.999), (0.5, 0.8)], [1e-8, 1e-2], [False, True], [(0, False), (0.1, False), (0.1, True)], [False, True]
     )
@@ -78,7 +85,9 @@ LAYOUT = {
 }  # fmt: skip
 
 
-@scripts.gives((LAYOUT, {"step": 1.0, "exp_avg": [0.2], "exp_avg_sq": [0.004], "max_exp_avg_sq": [0.004]}, "lib.float32", []))
+@scripts.gives(
+    (LAYOUT, {"step": 1.0, "exp_avg": [0.2], "exp_avg_sq": [0.004], "max_exp_avg_sq": [0.004]}, "lib.float32", [])
+)
 def the_layout_of_its_state(lib):
     w = lib.zeros(1, requires_grad=True)
     optimizer = lib.optim.Adam([w], amsgrad=True)

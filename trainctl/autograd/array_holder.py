@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.size import Size
 from trainctl.backend import dtypes
@@ -36,7 +38,7 @@ class ArrayHolder:
     @property
     def device(self) -> device:
         """Where the elements are."""
-        return CPU
+        return CPU if type(self._array) is numpy.ndarray else backend_of(self._array).device_of(self._array)
 
     @property
     def _xp(self) -> Backend:
@@ -84,7 +86,7 @@ class ArrayHolder:
 
     def data_ptr(self) -> int:
         """Return the address of the first element."""
-        return self._array.__array_interface__["data"][0]
+        return self._xp.pointer(self._array)
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a floating-point type."""

@@ -147,6 +147,8 @@ class _Walk:
         gxs = node.backward(*gys)
         if type(gxs) is not tuple:
             gxs = (gxs,)
+        if state.watcher is not None:
+            state.watcher.saw_backward(node, gys, gxs)
         if node._hooks:
             gxs = _run_node_hooks(node, gxs, gys)
         for edge, gx in zip(node.edges, gxs, strict=False):
@@ -219,7 +221,7 @@ def fit_gradient(gx: Tensor, shape: tuple[int, ...], array_dtype: Any) -> Tensor
     """
     array = gx._array
     if array.shape != shape:
-        from trainctl.autograd.ops.shape import sum_to_shape
+        from trainctl.autograd.ops.broadcasting import sum_to_shape
 
         gx = sum_to_shape(gx, shape)
     if array.dtype != array_dtype:

@@ -120,7 +120,8 @@ class set_grad_enabled(_Mode):
         state.grad, state.inference = self._found
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        state.grad = self._found[0]  # as a decorator it sets nothing now
+        """Decorate a function, which sets nothing now."""
+        state.grad = self._found[0]
         return super().__call__(function)
 
 

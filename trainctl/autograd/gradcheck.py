@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,13 @@ def gradcheck(
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
+    for place in checked:
+        if values[place]._array.real.dtype != numpy.float64:
+            warnings.warn(
+                f"Input #{place} requires gradient and is not a double precision floating point or complex. "
+                "This check will likely fail: differences of single precision are too coarse.",
+                stacklevel=2,
+            )
     for number, output in enumerate(_outputs(func, values)):
         if not output.requires_grad:
             continue

@@ -92,6 +92,11 @@ def _record_slices(node: Op, view: Tensor, base: Tensor, inputs: tuple[Any, ...]
 
 
 def _adopt(x: Tensor, node: Op) -> None:
+    """Make ``node`` the maker of ``x``; a gradient that ``x`` retains is from now on that of its new value."""
+    before = x._grad_fn
+    if x._retains_grad and before is not None and before._output_hooks:
+        kept = before._output_hooks.pop((x._output_number, "retain"), None)
+        node._output_hooks = {(0, "retain"): kept} if kept else None
     x._grad_fn, x._output_number, x._requires_grad = node, 0, True
     node.meta = (_meta(x),)
 

@@ -29,18 +29,19 @@ class Op:
 
     Attributes:
         saves: indices of the inputs that ``backward`` reads, as ``self.saved``.
-        saves_output: ``backward`` reads the output, as the last of ``self.saved``.
+        saves_output: ``backward`` reads the outputs (or those of these numbers), as the last of ``self.saved``.
         is_view: the output shares the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
         gives_fresh_gradients: False if ``backward`` may return a tensor that somebody else holds.
         takes_out: ``out`` may be the first input itself, and an in-place form writes there directly.
         materializes_gradients: with several outputs, ``backward`` gets zeros for those without a gradient.
         xp: the backend of the arrays at hand.
+        place: the module that applied the op, where anomaly detection noted it.
         edges: for each input, None or where its gradient goes: a leaf tensor, or (node, output number).
     """
 
     saves: tuple[int, ...] = ()
-    saves_output: bool = False
+    saves_output: bool | tuple[int, ...] = False
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
     gives_fresh_gradients: ClassVar[bool] = True
@@ -52,6 +53,7 @@ class Op:
     edges: tuple[Any, ...] = ()
     sequence: int = -1
     meta: Any = None
+    place: str = ""
     _saved: Any = ()
     _hooks: Any = None
     _output_hooks: Any = None
@@ -88,23 +90,30 @@ class Op:
             node.params = params
             node.__dict__.update(params)
         arrays = []
-        needs_grad = False
+        needs_grad = elsewhere = False
         for each in inputs:
             if isinstance(each, Tensor):
-                arrays.append(each._array)
+                array = each._array
+                arrays.append(array)
+                if type(array) is not numpy.ndarray:
+                    elsewhere = True
                 if each._requires_grad or (each._base is not None and each.requires_grad):
                     needs_grad = True
             else:
                 arrays.append(each)
-        if type(arrays[0]) is not numpy.ndarray:
+        if elsewhere:
             node.xp = _common_backend(arrays)
         result = node.forward(*arrays) if state.quiet else _forward_quietly(node, arrays)
         if type(result) is tuple:
             outputs = tuple(Tensor._wrap(each) for each in result)
+            if state.watcher is not None:
+                state.watcher.saw(node, inputs, outputs)
             if needs_grad and state.grad and cls.differentiable:
                 node._record(inputs, outputs)
             return outputs
         output = Tensor._wrap(result)
+        if state.watcher is not None:
+            state.watcher.saw(node, inputs, (output,))
         if cls.is_view and inputs:
             _mark_view(output, inputs[0], node)
         if needs_grad and state.grad and cls.differentiable and output._array.dtype.kind in "fc":
@@ -120,7 +129,8 @@ class Op:
         self.meta = tuple((each._array.shape, each._array.dtype) for each in outputs)
         saved = [SavedTensor(inputs[i]) for i in self.saves]
         if self.saves_output:
-            saved.extend(SavedTensor(each, number, self) for number, each in enumerate(outputs))
+            numbers = range(len(outputs)) if self.saves_output is True else self.saves_output
+            saved.extend(SavedTensor(outputs[number], number, self) for number in numbers)
         self._saved = saved
         for number, each in enumerate(outputs):
             if each._array.dtype.kind in "fc":
@@ -175,8 +185,22 @@ def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
 
 
 def _common_backend(arrays: list[Any]) -> Backend:
-    """Return the backend of the arrays among the operands."""
-    return next(backend_of(each) for each in arrays if hasattr(each, "dtype"))
+    """Return the backend of the arrays among the operands; a host's 0-d array joins them as a number.
+
+    Raises:
+        RuntimeError: they are on several devices.
+    """
+    with_dims = {backend_of(each) for each in arrays if hasattr(each, "dtype") and each.ndim}
+    every = {backend_of(each) for each in arrays if hasattr(each, "dtype")}
+    backends = with_dims or every - {NUMPY} or every
+    backends |= every - {NUMPY}
+    if len(backends) > 1:
+        names = " and ".join(sorted(each.device_type for each in backends))
+        raise RuntimeError(f"Expected all tensors to be on the same device, but found at least two devices, {names}!")
+    (backend,) = backends
+    if backend is not NUMPY:
+        arrays[:] = [each.item() if type(each) is numpy.ndarray and each.ndim == 0 else each for each in arrays]
+    return backend
 
 
 class AccumulateGrad:

@@ -19,11 +19,13 @@ class State(threading.local):
             as in PyTorch; switching them off costs more than a small op, so a module call or a backward
             pass does it once for all ops inside.
         inference: :class:`inference_mode` is on.
+        watcher: what :class:`detect_anomaly` looks with, None where it is off.
     """
 
     grad = True
     quiet = False
     inference = False
+    watcher: Any = None
 
 
 state = State()

@@ -57,6 +57,10 @@ class Backend:
         """Return the device that an array is on."""
         return CPU
 
+    def pointer(self, array: Array) -> int:
+        """Return the address of an array's first element."""
+        return array.__array_interface__["data"][0]
+
     def on(self, where: device) -> AbstractContextManager[Any]:
         """Return a context in which new arrays are made on a device of this backend."""
         return nullcontext()

@@ -33,6 +33,10 @@ class CupyBackend(Backend):
         """Return the GPU that an array is on."""
         return device("cuda", array.device.id)
 
+    def pointer(self, array: Array) -> int:
+        """Return the device address of an array's first element."""
+        return array.data.ptr
+
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
         """Add ``source`` into ``target[index]``; an element named twice gets both."""
         import cupyx

@@ -62,15 +62,3 @@ class device:
 
 
 CPU = device("cpu")
-
-
-def check(value: Any) -> device:
-    """Return ``value`` as a device that this process has.
-
-    Raises:
-        RuntimeError: the device does not exist here.
-    """
-    wanted = device(value)
-    if wanted.type != "cpu":
-        raise RuntimeError(f"device '{wanted}' is not available: this version of trainctl computes on the CPU")
-    return wanted

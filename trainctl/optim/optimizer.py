@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +12,29 @@ from trainctl.autograd.grad_mode import enable_grad, no_grad
 from trainctl.autograd.hooks import RemovableHandle, add_hook
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``step`` with the optimizer's hooks around it; those of ``super().step()`` inside it do not run again."""
+
+    @functools.wraps(step)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        self: Optimizer = args[0]  # hooks are given it among the arguments, as in PyTorch
+        if self._stepping:
+            return step(*args, **kwargs)
+        for hook in tuple(self._step_pre_hooks.values()):
+            changed = hook(self, args, kwargs)
+            args, kwargs = (args, kwargs) if changed is None else changed
+        self._stepping = True
+        try:
+            result = step(*args, **kwargs)
+        finally:
+            self._stepping = False
+        for hook in tuple(self._step_post_hooks.values()):
+            hook(self, args, kwargs)
+        return result
+
+    return run
 
 
 class Optimizer:
@@ -22,7 +46,7 @@ class Optimizer:
 
     Raises:
         ValueError: no parameters, one named twice, or one that is no leaf.
-        TypeError: something that is no tensor.
+        TypeError: something that is no tensor, or parameters in no order.
 
     Example:
         >>> import trainctl
@@ -39,6 +63,11 @@ class Optimizer:
         tensor([0.9000, 0.9000], requires_grad=True)
     """
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]  # a user's own step has hooks too
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
@@ -49,7 +78,8 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._step_pre_hooks: dict[int, Any] = {}
         self._step_post_hooks: dict[int, Any] = {}
-        groups = list(params)
+        self._stepping = False
+        groups = _ordered(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
@@ -62,12 +92,12 @@ class Optimizer:
 
         Raises:
             ValueError: a parameter is in another group, or is no leaf, or a required option is missing.
-            TypeError: something that is no tensor.
+            TypeError: something that is no tensor, or parameters in no order.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
         given = param_group["params"]
-        listed = [given] if isinstance(given, Tensor) else list(given)
+        listed = [given] if isinstance(given, Tensor) else _ordered(given)
         group = dict(param_group)
         if listed and isinstance(listed[0], tuple):
             group["param_names"] = [name for name, _ in listed]
@@ -106,26 +136,24 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for hook in tuple(self._step_pre_hooks.values()):
-            hook(self, (), {})
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self.update(parameter, parameter.grad, group, self.state[parameter])
-        for hook in tuple(self._step_post_hooks.values()):
-            hook(self, (), {})
         return loss
+
+    step = _with_hooks(step)
 
     def update(self, parameter: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Change ``parameter`` in place; ``state`` is a dict kept for it from step to step."""
         raise NotImplementedError(f"{type(self).__name__} has neither step() nor update()")
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step."""
+        """Call ``hook(optimizer, (optimizer, *args), kwargs)`` before each step; what it returns replaces both."""
         return add_hook(self._step_pre_hooks, hook)
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        """Call ``hook(optimizer, (optimizer, *args), kwargs)`` after each step."""
         return add_hook(self._step_post_hooks, hook)
 
     def state_dict(self) -> dict[str, Any]:
@@ -141,10 +169,10 @@ class Optimizer:
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` returned.
+        """Continue from a copy of what ``state_dict`` returned; tensors but ``step`` take their parameter's dtype.
 
         Raises:
-            ValueError: the groups do not have the sizes of this optimizer's.
+            ValueError: the groups do not have the sizes of this optimizer's; nothing has been changed.
         """
         given = copy.deepcopy(state_dict)
         groups = given["param_groups"]
@@ -163,11 +191,12 @@ class Optimizer:
         for own, other in zip(self.param_groups, groups, strict=True):
             parameters.update(zip(other["params"], own["params"], strict=True))
             other["params"] = own["params"]
-        self.param_groups = groups
+        self.param_groups = [{**self.defaults, **group} for group in groups]
         self.state = defaultdict(dict)
         for number, each in given["state"].items():
             if number in parameters:
-                self.state[parameters[number]] = each
+                parameter = parameters[number]
+                self.state[parameter] = {name: _fitted(name, value, parameter) for name, value in each.items()}
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
@@ -175,6 +204,27 @@ class Optimizer:
             lines.append(f"Parameter Group {number}")
             lines.extend(f"    {name}: {group[name]}" for name in sorted(group) if name != "params")
         return "\n".join([*lines, ")"])
+
+
+def _ordered(params: Iterable[Any]) -> list[Any]:
+    """Return the parameters or groups as a list.
+
+    Raises:
+        TypeError: they have no order, so that a saved state could not be matched to them.
+    """
+    if isinstance(params, (set, frozenset)):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+            "will change between runs. Please use a list instead."
+        )
+    return list(params)
+
+
+def _fitted(name: str, value: Any, parameter: Tensor) -> Any:
+    """Return an entry of a loaded state in its parameter's dtype; a step stays the count that it is."""
+    if isinstance(value, Tensor) and name != "step" and parameter.is_floating_point():
+        return value.to(parameter.dtype)
+    return value
 
 
 def check_not_negative(**options: Any) -> None:
@@ -185,4 +235,5 @@ def check_not_negative(**options: Any) -> None:
     """
     for name, value in options.items():
         if not value >= 0.0:
-            raise ValueError(f"Invalid {name} value: {value}")
+            what = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
+            raise ValueError(f"Invalid {what}: {value}")

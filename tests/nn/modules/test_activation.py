@@ -42,7 +42,11 @@ def softmax_without_a_dim(lib):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # both libraries advise to name the dim
         layer = lib.nn.Softmax()
-        return [layer(lib.rand(2)).sum().reshape(1).tolist(), layer(lib.rand(2, 3)).sum(1).tolist(), layer(lib.rand(2, 3, 1)).sum(0)[:2, 0].tolist()]
+        return [
+            layer(lib.rand(2)).sum().reshape(1).tolist(),
+            layer(lib.rand(2, 3)).sum(1).tolist(),
+            layer(lib.rand(2, 3, 1)).sum(0)[:2, 0].tolist(),
+        ]
 
 
 @scripts.gives(([1.0, 2.0], "Identity()"))

@@ -32,7 +32,15 @@ for _container in ("Sequential", "ModuleList"):
     @scripts.gives((3, ["Linear", "ReLU", "Tanh"], ["0", "1", "2"], "Tanh", "Tanh", True, True))
     def read(lib, container=_container):
         made = three(lib, container)
-        return len(made), kinds(made), list(dict(made.named_children())), kinds([made[-1]])[0], kinds([made[2]])[0], made[0] in made, bool(made)
+        return (
+            len(made),
+            kinds(made),
+            list(dict(made.named_children())),
+            kinds([made[-1]])[0],
+            kinds([made[2]])[0],
+            made[0] in made,
+            bool(made),
+        )
 
     @scripts.gives((["ReLU", "Tanh"], _container, ["Linear", "Tanh"], ["Tanh", "ReLU", "Linear"][2:], 0))
     def slices(lib, container=_container):
@@ -99,7 +107,12 @@ def a_sequence_is_a_composition(lib):
 @scripts.gives((["first", "act"], "Linear", ["first"], "ReLU"))
 def a_sequence_with_names(lib):
     made = lib.nn.Sequential(collections.OrderedDict(first=lib.nn.Linear(1, 1), act=lib.nn.ReLU()))
-    return [name for name, _ in made.named_children()], type(made.first).__name__, list(dict(made[:1].named_children())), type(made[1]).__name__
+    return (
+        [name for name, _ in made.named_children()],
+        type(made.first).__name__,
+        list(dict(made[:1].named_children())),
+        type(made[1]).__name__,
+    )
 
 
 @scripts.gives(["a", "b", "2"])
@@ -134,13 +147,17 @@ def an_empty_list(lib):
     return len(lib.nn.ModuleList()), repr(lib.nn.ModuleList())
 
 
-@scripts.gives("ModuleList(\n  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)\n  (3): ReLU()\n  (4): Linear(in_features=2, out_features=2, bias=True)\n)")
+@scripts.gives(
+    "ModuleList(\n  (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)\n  (3): ReLU()\n  (4): Linear(in_features=2, out_features=2, bias=True)\n)"
+)
 def equal_neighbours_are_counted(lib):
     linears = [lib.nn.Linear(2, 2) for _ in range(4)]
     return repr(lib.nn.ModuleList([*linears[:3], lib.nn.ReLU(), linears[3]]))
 
 
-@scripts.gives("ModuleList(\n  (0-1): 2 x Sequential(\n    (0): Linear(in_features=1, out_features=1, bias=True)\n    (1): ReLU()\n  )\n)")
+@scripts.gives(
+    "ModuleList(\n  (0-1): 2 x Sequential(\n    (0): Linear(in_features=1, out_features=1, bias=True)\n    (1): ReLU()\n  )\n)"
+)
 def equal_blocks_are_counted(lib):
     return repr(lib.nn.ModuleList([lib.nn.Sequential(lib.nn.Linear(1, 1), lib.nn.ReLU()) for _ in range(2)]))
 
@@ -151,7 +168,16 @@ def equal_blocks_are_counted(lib):
 @scripts.gives((["a", "b"], 2, True, False, ["ReLU", "Tanh"], ["a", "b"], "Tanh", "ReLU"))
 def a_dict_of_modules(lib):
     made = lib.nn.ModuleDict({"a": lib.nn.ReLU(), "b": lib.nn.Tanh()})
-    return list(made), len(made), "a" in made, "c" in made, kinds(made.values()), list(made.keys()), kinds([made["b"]])[0], kinds([made.a])[0]
+    return (
+        list(made),
+        len(made),
+        "a" in made,
+        "c" in made,
+        kinds(made.values()),
+        list(made.keys()),
+        kinds([made["b"]])[0],
+        kinds([made.a])[0],
+    )
 
 
 @scripts.gives((["b", "c", "d"], "ReLU", 0))
@@ -228,7 +254,9 @@ def a_parameter_that_is_not_in_the_list(lib):
     lib.nn.ParameterList([lib.ones(1)])[1]
 
 
-@scripts.gives("ParameterList(\n    (0): Parameter containing: [lib.float32 of size 2]\n    (1): Parameter containing: [lib.float64 of size 2x3]\n)")
+@scripts.gives(
+    "ParameterList(\n    (0): Parameter containing: [lib.float32 of size 2]\n    (1): Parameter containing: [lib.float64 of size 2x3]\n)"
+)
 def a_list_of_parameters_as_text(lib):
     return repr(lib.nn.ParameterList([lib.ones(2), lib.ones(2, 3, dtype=lib.float64)]))
 
@@ -240,7 +268,14 @@ def a_list_of_parameters_as_text(lib):
 def a_dict_of_parameters(lib):
     made = lib.nn.ParameterDict({"a": lib.ones(2)})
     made["b"] = lib.nn.Parameter(lib.ones(1))
-    return list(made), "a" in made, made["a"].shape, len(made), list(dict(made.named_parameters())), [isinstance(p, lib.nn.Parameter) for p in made.values()]
+    return (
+        list(made),
+        "a" in made,
+        made["a"].shape,
+        len(made),
+        list(dict(made.named_parameters())),
+        [isinstance(p, lib.nn.Parameter) for p in made.values()],
+    )
 
 
 @scripts.gives((["b", "c"], [1], []))

@@ -20,7 +20,14 @@ def a_window_of_ones(lib):
     return layer(lib.arange(9.0).reshape(1, 1, 3, 3))
 
 
-@scripts.gives(["Conv1d(1, 2, kernel_size=(3,), stride=(1,))", "Conv2d(2, 4, kernel_size=(3, 5), stride=(2, 2), padding=(1, 1), dilation=(2, 2), groups=2, bias=False)", "Conv2d(1, 1, kernel_size=(3, 3), stride=(1, 1), padding=same)", "Conv3d(1, 1, kernel_size=(1, 2, 3), stride=(1, 2, 1), padding=(0, 1, 0))"])
+@scripts.gives(
+    [
+        "Conv1d(1, 2, kernel_size=(3,), stride=(1,))",
+        "Conv2d(2, 4, kernel_size=(3, 5), stride=(2, 2), padding=(1, 1), dilation=(2, 2), groups=2, bias=False)",
+        "Conv2d(1, 1, kernel_size=(3, 3), stride=(1, 1), padding=same)",
+        "Conv3d(1, 1, kernel_size=(1, 2, 3), stride=(1, 2, 1), padding=(0, 1, 0))",
+    ]
+)
 def texts(lib):
     return [
         repr(lib.nn.Conv1d(1, 2, 3)),
@@ -33,7 +40,14 @@ def texts(lib):
 @scripts.gives(([6, 2, 3, 3], [6], ["weight", "bias"], (3, 3), (1, 1), "lib.float64"))
 def facts(lib):
     layer = lib.nn.Conv2d(4, 6, 3, groups=2, dtype=lib.float64)
-    return layer.weight.shape, layer.bias.shape, list(layer.state_dict()), layer.kernel_size, layer.stride, layer.weight.dtype
+    return (
+        layer.weight.shape,
+        layer.bias.shape,
+        list(layer.state_dict()),
+        layer.kernel_size,
+        layer.stride,
+        layer.weight.dtype,
+    )
 
 
 @scripts.raises(ValueError, "in_channels must be divisible by groups")
@@ -71,7 +85,9 @@ def an_input_with_other_channels(lib):
     lib.nn.Conv2d(3, 4, 1)(lib.ones(1, 2, 4, 4))
 
 
-@scripts.raises(RuntimeError, r"Expected 3D \(unbatched\) or 4D \(batched\) input to conv2d.* but got input of size: \[2, 2\]")
+@scripts.raises(
+    RuntimeError, r"Expected 3D \(unbatched\) or 4D \(batched\) input to conv2d.* but got input of size: \[2, 2\]"
+)
 def an_input_with_too_few_dims(lib):
     lib.nn.Conv2d(3, 4, 1)(lib.ones(2, 2))
 
@@ -109,7 +125,9 @@ def test_values_and_gradients_are_torch_s(options):
         np.testing.assert_allclose(mine, theirs, rtol=1e-10)
 
 
-@pytest.mark.parametrize("layer", [nn.Conv1d(8, 500, 5), nn.Conv2d(4, 500, (3, 2)), nn.Conv2d(8, 500, 3, groups=4), nn.Conv3d(2, 400, 2)])
+@pytest.mark.parametrize(
+    "layer", [nn.Conv1d(8, 500, 5), nn.Conv2d(4, 500, (3, 2)), nn.Conv2d(8, 500, 3, groups=4), nn.Conv3d(2, 400, 2)]
+)
 def test_initial_weights_are_uniform_within_pytorch_s_bounds(layer):
     trainctl.manual_seed(0)
     layer.reset_parameters()

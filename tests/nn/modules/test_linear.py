@@ -50,10 +50,18 @@ def gradients(lib):
 @scripts.gives((["weight", "bias"], [[3, 2], [3]], "lib.float64", 2, 3))
 def facts(lib):
     layer = lib.nn.Linear(2, 3, dtype=lib.float64, device="cpu")
-    return list(layer.state_dict()), [p.shape for p in layer.parameters()], layer.weight.dtype, layer.in_features, layer.out_features
+    return (
+        list(layer.state_dict()),
+        [p.shape for p in layer.parameters()],
+        layer.weight.dtype,
+        layer.in_features,
+        layer.out_features,
+    )
 
 
-@scripts.gives(["Linear(in_features=2, out_features=3, bias=True)", "Linear(in_features=2, out_features=3, bias=False)"])
+@scripts.gives(
+    ["Linear(in_features=2, out_features=3, bias=True)", "Linear(in_features=2, out_features=3, bias=False)"]
+)
 def texts(lib):
     return [repr(lib.nn.Linear(2, 3)), repr(lib.nn.Linear(2, 3, bias=False))]
 

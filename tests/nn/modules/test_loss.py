@@ -19,7 +19,11 @@ def cross_entropy(lib):
     even = lib.zeros(2, 3, dtype=lib.float64)
     sharp = lib.tensor([[0.0, -math.inf], [0.0, 0.0]], dtype=lib.float64)
     loss = lib.nn.CrossEntropyLoss
-    return loss()(even, lib.tensor([0, 2])), loss(reduction="none")(sharp, lib.tensor([0, 1])), loss(reduction="sum")(even, lib.tensor([1, 1]))
+    return (
+        loss()(even, lib.tensor([0, 2])),
+        loss(reduction="none")(sharp, lib.tensor([0, 1])),
+        loss(reduction="sum")(even, lib.tensor([1, 1])),
+    )
 
 
 @scripts.gives([1 / 3 - 1, 1 / 3, 1 / 3])
@@ -61,13 +65,21 @@ for _number, _options in enumerate(OPTIONS):
 def squared_error(lib):
     x, target = lib.tensor([1.0, 2.0], requires_grad=True), lib.zeros(2)
     lib.nn.MSELoss()(x, target).backward()
-    return lib.nn.MSELoss()(x, target), lib.nn.MSELoss(reduction="none")(x, target), lib.nn.MSELoss(reduction="sum")(x, target), x.grad
+    return (
+        lib.nn.MSELoss()(x, target),
+        lib.nn.MSELoss(reduction="none")(x, target),
+        lib.nn.MSELoss(reduction="sum")(x, target),
+        x.grad,
+    )
 
 
 @scripts.gives((True, [["weight"], []]))
 def class_weights_are_a_buffer(lib):
     loss = lib.nn.CrossEntropyLoss(weight=lib.ones(3))
-    return loss.double().weight.dtype == lib.float64, [list(loss.state_dict()), list(lib.nn.CrossEntropyLoss().state_dict())]
+    return loss.double().weight.dtype == lib.float64, [
+        list(loss.state_dict()),
+        list(lib.nn.CrossEntropyLoss().state_dict()),
+    ]
 
 
 @scripts.gives(["CrossEntropyLoss()", "MSELoss()", "NLLLoss()"])
@@ -79,7 +91,13 @@ def texts(lib):
 def the_old_flags(lib):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecated in both
-        flags = [{}, {"reduce": False}, {"size_average": False}, {"size_average": True}, {"reduce": False, "size_average": True}]
+        flags = [
+            {},
+            {"reduce": False},
+            {"size_average": False},
+            {"size_average": True},
+            {"reduce": False, "size_average": True},
+        ]
         return [lib.nn.MSELoss(**each).reduction for each in flags]
 
 

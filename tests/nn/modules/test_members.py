@@ -136,7 +136,9 @@ def plain_attributes_may_come_before_init(lib):
     return Early().size, Early().other
 
 
-@scripts.raises(TypeError, r"cannot assign '(torch\.FloatTensor|Tensor)' as parameter 'w' \(\S+nn.Parameter or None expected\)")
+@scripts.raises(
+    TypeError, r"cannot assign '(torch\.FloatTensor|Tensor)' as parameter 'w' \(\S+nn.Parameter or None expected\)"
+)
 def a_tensor_assigned_to_a_parameter_s_name(lib):
     module(lib, w=parameter(lib)).w = lib.ones(1)
 
@@ -174,7 +176,10 @@ def test_names_that_cannot_be_registered(kind, name, error, text, library):
         REGISTER[kind](lib, made, name)
 
 
-@scripts.raises(TypeError, r"cannot assign '(torch\.FloatTensor|Tensor)' object to parameter 'w' \(\S*nn.Parameter or None required\)")
+@scripts.raises(
+    TypeError,
+    r"cannot assign '(torch\.FloatTensor|Tensor)' object to parameter 'w' \(\S*nn.Parameter or None required\)",
+)
 def registering_a_tensor_as_a_parameter(lib):
     lib.nn.Module().register_parameter("w", lib.ones(1))
 
@@ -229,7 +234,12 @@ def named_parameters(lib):
     made = nested(lib)
     names = [name for name, _ in made.named_parameters()]
     own = [name for name, _ in made.named_parameters(recurse=False)]
-    return names, own, [name for name, _ in made.named_parameters(prefix="net")], sum(p.numel() for p in made.parameters())
+    return (
+        names,
+        own,
+        [name for name, _ in made.named_parameters(prefix="net")],
+        sum(p.numel() for p in made.parameters()),
+    )
 
 
 @scripts.gives((["", "inner", "inner.leaf"], ["inner"], ["x", "x.inner", "x.inner.leaf"], 3, 1))
@@ -248,7 +258,9 @@ def named_buffers(lib):
     return [name for name, _ in made.named_buffers()], own, [each.tolist() for each in made.buffers()]
 
 
-@scripts.gives((["a.weight", "a.bias"], ["a.weight", "a.bias", "b.weight", "b.bias"], ["", "a"], ["", "a", "b"], ["a"], 2))
+@scripts.gives(
+    (["a.weight", "a.bias"], ["a.weight", "a.bias", "b.weight", "b.bias"], ["", "a"], ["", "a", "b"], ["a"], 2)
+)
 def a_shared_module_is_met_once(lib):
     layer = lib.nn.Linear(1, 1)
     made = module(lib, a=layer, b=layer)

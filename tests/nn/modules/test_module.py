@@ -173,7 +173,14 @@ def mixed(lib):
     return made
 
 
-@scripts.gives([["lib.float64", "lib.float64", "lib.float64", "lib.int64"], ["lib.float16", "lib.float16", "lib.float16", "lib.int64"], ["lib.float32", "lib.float32", "lib.float32", "lib.int64"], ["lib.float64", "lib.float64", "lib.float64", "lib.int64"]])
+@scripts.gives(
+    [
+        ["lib.float64", "lib.float64", "lib.float64", "lib.int64"],
+        ["lib.float16", "lib.float16", "lib.float16", "lib.int64"],
+        ["lib.float32", "lib.float32", "lib.float32", "lib.int64"],
+        ["lib.float64", "lib.float64", "lib.float64", "lib.int64"],
+    ]
+)
 def conversions_leave_integers_alone(lib):
     def kinds(made):
         return [each.dtype for each in (*made.parameters(), *made.buffers())]
@@ -211,7 +218,12 @@ def an_optimizer_made_before_a_conversion_still_steps(lib):
         made.weight.fill_(6.0)
     made(lib.ones(1, 1, dtype=lib.float64)).sum().backward()
     optimizer.step()
-    return [made.weight.dtype == lib.float64, made.weight.dtype == lib.float32, made.weight.requires_grad, made.weight.flatten().tolist()]
+    return [
+        made.weight.dtype == lib.float64,
+        made.weight.dtype == lib.float32,
+        made.weight.requires_grad,
+        made.weight.flatten().tolist(),
+    ]
 
 
 # -- copies and text ------------------------------------------------------------------------------------------------------
@@ -280,7 +292,11 @@ def a_missing_child_as_text(lib):
     return repr(made)
 
 
-@scripts.gives(["Net(\n  (a): Linear(in_features=1, out_features=1, bias=True)\n  (b): Linear(in_features=1, out_features=1, bias=True)\n)"])
+@scripts.gives(
+    [
+        "Net(\n  (a): Linear(in_features=1, out_features=1, bias=True)\n  (b): Linear(in_features=1, out_features=1, bias=True)\n)"
+    ]
+)
 def a_shared_child_as_text(lib):
     made = type("Net", (lib.nn.Module,), {})()
     made.a = made.b = lib.nn.Linear(1, 1)

@@ -39,7 +39,11 @@ def paths_in_order(lib):
 def prefix_and_keep_vars(lib):
     made = net(lib)
     kept = made.state_dict(keep_vars=True)
-    return list(made.state_dict(prefix="net.")), [v.requires_grad for v in kept.values()], kept["0.weight"] is made[0].weight
+    return (
+        list(made.state_dict(prefix="net.")),
+        [v.requires_grad for v in kept.values()],
+        kept["0.weight"] is made[0].weight,
+    )
 
 
 @scripts.gives((7.0, 7.0))
@@ -158,7 +162,9 @@ def what_is_no_mapping_is_refused(lib):
     net(lib).load_state_dict([])
 
 
-@scripts.raises(RuntimeError, 'While copying the parameter named "0.bias", expected .*Tensor.* but received <class \'list\'>')
+@scripts.raises(
+    RuntimeError, "While copying the parameter named \"0.bias\", expected .*Tensor.* but received <class 'list'>"
+)
 def what_is_no_tensor_is_refused(lib):
     net(lib).load_state_dict({**net(lib).state_dict(), "0.bias": [1.0]})
 

@@ -127,7 +127,9 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 
 def _floats(*operands: Any) -> tuple[Any, ...]:
     """Return operands of a true division: all-integer ones in the default floating-point dtype."""
-    return tuple(to_float(each) for each in operands) if _all_integers(operands) else operands
+    if not _all_integers(operands):
+        return operands
+    return tuple(to_float(each) if isinstance(each, Tensor) else float(each) for each in operands)
 
 
 def _all_integers(operands: tuple[Any, ...]) -> bool:

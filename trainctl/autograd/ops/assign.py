@@ -7,7 +7,8 @@ from typing import Any
 
 from trainctl.autograd.inplace import apply_inplace
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops import creation, shape
+from trainctl.autograd.ops import creation
+from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, checked
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
@@ -39,7 +40,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     """Write ``src`` (broadcast and cast) into this tensor and return it."""
     if not isinstance(src, Tensor):
         src = creation.as_tensor(src)
-    shape.expand(src.detach(), self.shape)  # raises where it does not broadcast
+    expand(src.detach(), self.shape)  # raises where it does not broadcast
     return apply_inplace(_Overwrite, self, cast(src, self.dtype))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trainctl.autograd.ops import creation
 from trainctl.autograd.ops.cast import cast
+from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import devices, dtypes
 
@@ -34,9 +35,8 @@ def to(
             dtype = dtypes.as_dtype(each)
         elif isinstance(each, (str, int, devices.device)) and not isinstance(each, bool):
             device = each
-    if device is not None:
-        devices.check(device)
     result = self if dtype is None else cast(self, dtypes.as_dtype(dtype))
+    result = result if device is None else move(result, device)
     return result.clone() if copy and result is self else result
 
 
@@ -69,8 +69,8 @@ def cuda(self: Tensor, device: Any = None) -> Tensor:
 
 
 def _new(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def make(self: Tensor, *size: Any, dtype: Any = None, **options: Any) -> Tensor:
-        return function(*size, dtype=dtype or self.dtype, **options)
+    def make(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, **options: Any) -> Tensor:
+        return function(*size, dtype=dtype or self.dtype, device=device or self.device, **options)
 
     make.__name__ = f"new_{function.__name__}"
     make.__doc__ = f"Return ``{function.__name__}(...)`` in this tensor's dtype."
@@ -82,7 +82,7 @@ new_zeros, new_ones, new_empty, new_full = map(_new, (creation.zeros, creation.o
 
 def new_tensor(self: Tensor, data: Any, *, dtype: Any = None, **options: Any) -> Tensor:
     """Return a new tensor of ``data`` in this tensor's dtype."""
-    return creation.tensor(data, dtype=dtype or self.dtype, **options)
+    return creation.tensor(data, dtype=dtype or self.dtype, **{"device": self.device, **options})
 
 
 globals().update({f"to_{name}": _cast_method(name, kind) for name, kind in CASTS.items()})

@@ -10,8 +10,9 @@ import numpy
 
 from trainctl.autograd.dims import given_shape
 from trainctl.autograd.ops.cast import checked
+from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
-from trainctl.backend import devices, dtypes
+from trainctl.backend import dtypes
 from trainctl.backend.arrays import NUMPY
 from trainctl.backend.dtypes import dtype as DType
 
@@ -53,8 +54,9 @@ def tensor(
 
 
 def _finish(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    """Return a new tensor on the device where it was asked for."""
     if device is not None:
-        devices.check(device)
+        made = move(made, device)
     if requires_grad:
         made.requires_grad = True
     return made

@@ -8,8 +8,9 @@ from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.index import parse_index
 from trainctl.autograd.inplace import apply_inplace
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_broadcast, checked
-from trainctl.autograd.ops.shape import broadcast_shapes, expand, reshape, unsqueeze
+from trainctl.autograd.ops.shape import reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, conj, mul
+from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import check_broadcast, check_tensor, refuse
 from trainctl.autograd.ops.reduction import sum
-from trainctl.autograd.ops.shape import expand, reshape, squeeze, transpose, unsqueeze
+from trainctl.autograd.ops.shape import reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "matmul mm bmm mv dot outer addmm baddbmm"

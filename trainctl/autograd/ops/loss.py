@@ -7,11 +7,12 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, div, mul, neg, sub
+from trainctl.autograd.ops.broadcasting import total
 from trainctl.autograd.ops.cast import cast, check_broadcast, promote, refuse
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.indexing import getitem
 from trainctl.autograd.ops.reduction import mean, sum
-from trainctl.autograd.ops.shape import permute, reshape, total
+from trainctl.autograd.ops.shape import permute, reshape
 from trainctl.autograd.ops.softmax import log_softmax
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes

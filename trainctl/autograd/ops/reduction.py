@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from trainctl.autograd.dims import numpy_names, wrap_dim, wrap_dims
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import conj, div, maximum, minimum, mul, sub
+from trainctl.autograd.ops.broadcasting import expand, total
 from trainctl.autograd.ops.cast import cast, refuse, to_float
 from trainctl.autograd.ops.elementwise import Sqrt, exp
-from trainctl.autograd.ops.shape import expand, reshape, squeeze, total, transpose, unsqueeze
+from trainctl.autograd.ops.shape import reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
@@ -64,7 +65,10 @@ class Mean(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         self.shape = x.shape
-        return self.xp.mean(x, axis=self.dims, keepdims=self.keepdim, out=out)
+        half = x.dtype == self.xp.float16  # summed in float32
+        summed = self.xp.sum(x, axis=self.dims, keepdims=self.keepdim, dtype=self.xp.float32 if half else x.dtype)
+        mean = self.xp.true_divide(summed, _count(x.shape, self.dims), out=out)
+        return mean.astype(x.dtype) if half and out is None else mean
 
     def backward(self, gy: Tensor) -> Any:
         return unreduce(div(gy, _count(self.shape, self.dims)), self.shape, self.dims, self.keepdim)

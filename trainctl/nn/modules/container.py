@@ -110,8 +110,8 @@ class Sequential(_List):
 
     def forward(self, input: Any) -> Any:
         """Return the last module's output."""
-        for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+        for module in self:
+            input = module(input)
         return input
 
 

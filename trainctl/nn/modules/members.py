@@ -53,7 +53,9 @@ class Members:
                 return
             if name in tables[table]:  # the name is taken, and holds on to what it may hold
                 if value is not None and not (table == "_buffers" and isinstance(value, Tensor)):
-                    raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({wanted} or None expected)")
+                    raise TypeError(
+                        f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({wanted} or None expected)"
+                    )
                 tables[table][name] = value
                 return
         super().__setattr__(name, value)

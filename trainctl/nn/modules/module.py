@@ -9,6 +9,7 @@ from trainctl.autograd.hooks import RemovableHandle, add_hook
 from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.dtypes import dtype
+from trainctl.nn.modules.blame import blame
 from trainctl.nn.modules.members import Members
 from trainctl.nn.modules.state_dict import LoadResult, collect_state, load_state
 
@@ -60,14 +61,20 @@ class Module(Members):
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         tables = self.__dict__
-        if not (
-            tables["_forward_hooks"]
-            or tables["_forward_pre_hooks"]
-            or tables["_backward_hooks"]
-            or tables["_backward_pre_hooks"]
-        ):
+        try:
+            if (
+                tables["_forward_hooks"]
+                or tables["_forward_pre_hooks"]
+                or tables["_backward_hooks"]
+                or tables["_backward_pre_hooks"]
+            ):
+                return self._call_with_hooks(args, kwargs)
+            if state.watcher is not None:
+                return state.watcher.call(self, self.forward, args, kwargs)
             return self.forward(*args, **kwargs)
-        return self._call_with_hooks(args, kwargs)
+        except Exception as error:
+            blame(error, self, args)
+            raise
 
     _call_quietly = quietly(_call)
 
@@ -193,7 +200,9 @@ class Module(Members):
         """
         for each in (*args, *kwargs.values()):
             if isinstance(each, dtype) and each.category < 2:
-                raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={each}")
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={each}"
+                )
 
         def convert(tensor: Tensor) -> Tensor:
             moved = tensor.to(*args, **kwargs)

@@ -1,0 +1,59 @@
+"""What the fused recurrent layers share.
+
+A layer in one direction is one op. Its sequences are *packed*: the rows of a step are those sequences that still
+run at that step, the longest first, so that row ``i`` of any step belongs to sequence ``i``. A padded batch is the
+case where every step has all rows. The states ``[B, H]`` are updated in place, step by step, in the rows that run:
+what is left at the end is each sequence's last state, in either direction and whatever the lengths. Backward does
+the same with the states' gradients, over the steps in reverse.
+
+Whatever does not depend on the step before is done for all rows at once, outside the loop over time. All gates of a
+step are one tanh, for ``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2``; the inner half is put into the weights, exactly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops.linalg import matmul
+from trainctl.autograd.ops.reduction import sum
+from trainctl.autograd.ops.shape import transpose
+from trainctl.autograd.tensor import Tensor
+
+
+class Recurrence(Op):
+    """Base of the loops over time.
+
+    Attributes:
+        steps: the rows of each step, in the order in which the steps are taken.
+    """
+
+    materializes_gradients = False
+    steps: tuple[slice, ...]
+
+    def products(self, x: Any, weight: Any, *biases: Any) -> Any:
+        """Return ``x @ weight.T`` for all rows, plus the biases that are not None."""
+        rows = self.xp.matmul(x, weight.T)
+        for each in biases:
+            if each is not None:
+                rows += each
+        return rows
+
+    def scale(self, gates: int, size: int, kind: Any) -> Any:
+        """Return ``scale`` in ``tanh(x * scale) * scale + (1 - scale)``: 1/2 for a sigmoid, 1 for the third gate, a tanh."""
+        scale = self.xp.full(gates * size, 0.5, kind)
+        scale[2 * size : 3 * size] = 1
+        return scale
+
+    def last_gradient(self, given: Any, width: int, kind: Any) -> Any:
+        """Return a new array ``[B, width]`` with the gradient of the last states, zeros where there is none."""
+        batch = max(rows.stop - rows.start for rows in self.steps)
+        return self.xp.zeros((batch, width), kind) if given is None else self.xp.array(given)
+
+    def weight_gradient(self, number: int, gates: Tensor, rows: Tensor) -> Tensor | None:
+        """Return the gradient of input ``number``, the weight that made ``gates`` of ``rows``, if it is wanted."""
+        return matmul(transpose(gates, 0, 1), rows) if self.needs(number) else None
+
+    def bias_gradient(self, gates: Tensor, *numbers: int) -> Tensor | None:
+        """Return the gradient of the inputs ``numbers``, biases that were added to ``gates``, if one is wanted."""
+        return sum(gates, 0) if any(map(self.needs, numbers)) else None
