@@ -22,6 +22,7 @@ _SUBMODULES = frozenset(
         "data",
         "errors",
         "jobs",
+        "linalg",
         "nn",
         "optim",
         "registry",

@@ -12,6 +12,7 @@ from typing import Any
 from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.bfloat16 import BFloat16Array
 
 
 @quietly
@@ -56,7 +57,7 @@ def check_writable(x: Tensor, needs_grad: bool) -> None:
 def _write(node: Op, x: Tensor, arrays: list[Any]) -> None:
     xp = node.xp
     if node.takes_out:
-        node.forward(*arrays, out=x._array)
+        node.forward(*_raw(arrays), out=_raw(x._array))
         return
     result = node.forward(*arrays)
     shape, kind = xp.shape(result), result.dtype
@@ -69,6 +70,13 @@ def _write(node: Op, x: Tensor, arrays: list[Any]) -> None:
             f"result type {FROM_ARRAY[kind].name} can't be cast to the desired output type {x.dtype.name}"
         )
     xp.copyto(x._array, result, casting="same_kind")
+
+
+def _raw(value: Any) -> Any:
+    """Return arrays as what an op that only moves elements works on: bfloat16 as bits."""
+    if isinstance(value, list):
+        return [_raw(each) for each in value]
+    return value.bits if isinstance(value, BFloat16Array) else value
 
 
 def _rebase(node: Op, x: Tensor, inputs: tuple[Any, ...]) -> None:

@@ -20,6 +20,7 @@ import numpy
 from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import NUMPY, Array, Backend, backend_of
+from trainctl.backend.bfloat16 import BFloat16Array, narrow_result, wide_argument
 
 _sequence = itertools.count()
 
@@ -32,6 +33,8 @@ class Op:
         saves_output: ``backward`` reads the outputs (or those of these numbers), as the last of ``self.saved``.
         is_view: the output shares the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
+        moves_elements: the output holds elements of the inputs, whatever their type (clone, cat, gather).
+        decides_dtype: the output's dtype is not that of the inputs (cast).
         gives_fresh_gradients: False if ``backward`` may return a tensor that somebody else holds.
         takes_out: ``out`` may be the first input itself, and an in-place form writes there directly.
         materializes_gradients: with several outputs, ``backward`` gets zeros for those without a gradient.
@@ -44,6 +47,8 @@ class Op:
     saves_output: bool | tuple[int, ...] = False
     is_view: ClassVar[bool] = False
     differentiable: ClassVar[bool] = True
+    moves_elements: ClassVar[bool] = False
+    decides_dtype: ClassVar[bool] = False
     gives_fresh_gradients: ClassVar[bool] = True
     takes_out: ClassVar[bool] = False
     materializes_gradients: bool = True
@@ -102,8 +107,9 @@ class Op:
             else:
                 arrays.append(each)
         if elsewhere:
-            node.xp = _common_backend(arrays)
-        result = node.forward(*arrays) if state.quiet else _forward_quietly(node, arrays)
+            result = _run_elsewhere(node, arrays)
+        else:
+            result = node.forward(*arrays) if state.quiet else _forward_quietly(node, arrays)
         if type(result) is tuple:
             outputs = tuple(Tensor._wrap(each) for each in result)
             if state.watcher is not None:
@@ -182,6 +188,18 @@ class Op:
 @quietly
 def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
     return node.forward(*arrays)
+
+
+def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
+    """Run an op on arrays that are not NumPy's: a device's, or bfloat16."""
+    if not any(isinstance(each, BFloat16Array) for each in arrays):
+        node.xp = _common_backend(arrays)
+        return _forward_quietly(node, arrays)
+    if node.moves_elements or node.is_view:
+        result = _forward_quietly(node, [each.bits if isinstance(each, BFloat16Array) else each for each in arrays])
+        return BFloat16Array(result)
+    result = _forward_quietly(node, wide_argument(arrays))
+    return result if node.decides_dtype else narrow_result(result)
 
 
 def _common_backend(arrays: list[Any]) -> Backend:

@@ -315,9 +315,17 @@ class Tensor(ArrayHolder):
 
         Raises:
             RuntimeError: the tensor requires a gradient.
+            TypeError: it is on a GPU, or of a type that NumPy lacks.
         """
         if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if type(self._array) is not numpy.ndarray and not force:
+            if self.device.type != "cpu":
+                raise TypeError(
+                    f"can't convert {self.device} device type tensor to numpy. "
+                    "Use Tensor.cpu() to copy the tensor to host memory first."
+                )
+            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has none; use Tensor.float() first")
         return self._xp.to_host(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

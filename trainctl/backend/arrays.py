@@ -92,10 +92,11 @@ _BY_ARRAY: dict[type, Backend] = {numpy.ndarray: NUMPY}
 _BY_DEVICE: dict[str, Backend] = {"cpu": NUMPY}
 
 
-def register(backend: Backend) -> None:
-    """Make a backend the one for its type of device and of arrays."""
+def register(backend: Backend, *, for_device: bool = True) -> None:
+    """Make a backend the one for its type of arrays and, unless told otherwise, for its type of device."""
     _BY_ARRAY[backend.array_type] = backend
-    _BY_DEVICE[backend.device_type] = backend
+    if for_device:
+        _BY_DEVICE[backend.device_type] = backend
 
 
 def backend_of(array: Array) -> Backend:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy
 
+from trainctl.backend.bfloat16 import BFLOAT16, BFLOAT16_LIMITS
+
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
@@ -34,7 +36,7 @@ class dtype:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.array_dtype = numpy.dtype(name)
+        self.array_dtype: Any = BFLOAT16 if name == "bfloat16" else numpy.dtype(name)
         self.category = _KINDS[self.array_dtype.kind]
         self.is_floating_point = self.category == 2
         self.is_complex = self.category == 3
@@ -63,15 +65,16 @@ int16 = dtype("int16")
 int32 = dtype("int32")
 int64 = dtype("int64")
 float16 = dtype("float16")
+bfloat16 = dtype("bfloat16")
 float32 = dtype("float32")
 float64 = dtype("float64")
 complex64 = dtype("complex64")
 complex128 = dtype("complex128")
 
-ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64, complex64, complex128)
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64, complex64, complex128)
 FROM_ARRAY = {each.array_dtype: each for each in ALL}
 ALIASES = {
-    "half": float16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
+    "half": float16, "bfloat16": bfloat16, "float": float32, "double": float64, "short": int16, "int": int32, "long": int64,
     "cfloat": complex64, "cdouble": complex128, "bool": bool_,
 }  # fmt: skip
 _PYTHON = {bool: bool_, int: int64, float: float32, complex: complex64}
@@ -170,6 +173,8 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
         if type1.is_complex and type2 is float64:
             return complex128
         return type1
+    if bfloat16 in (type1, type2):  # with float16 as with the wider ones: float32 at least
+        return float64 if float64 in (type1, type2) else float32
     return FROM_ARRAY[numpy.promote_types(type1.array_dtype, type2.array_dtype)]
 
 
@@ -196,7 +201,7 @@ class finfo:
         kind = (type or _default).to_real()
         if not kind.is_floating_point:
             raise TypeError(f"trainctl.finfo() requires a floating point dtype, got {kind}; use trainctl.iinfo")
-        limits = numpy.finfo(kind.array_dtype)
+        limits = BFLOAT16_LIMITS if kind is bfloat16 else numpy.finfo(kind.array_dtype)
         self.dtype = kind.name
         self.bits = kind.itemsize * 8
         self.eps, self.max, self.min = float(limits.eps), float(limits.max), float(limits.min)

@@ -158,6 +158,8 @@ def _map_arrays(value: Any, function: Callable[[A], Any]) -> Any:
         return function(value)
     if isinstance(value, dict):
         return {key: _map_arrays(each, function) for key, each in value.items()}
+    if isinstance(value, slice):
+        return slice(*(_map_arrays(each, function) for each in (value.start, value.stop, value.step)))
     if isinstance(value, (list, tuple)):
         return type(value)(_map_arrays(each, function) for each in value)
     return value

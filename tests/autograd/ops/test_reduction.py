@@ -33,7 +33,7 @@ FLOATS = cases(whole=False)
 COMPLEX = [case(A(2, 3, dtype="complex64")), case(A(2, 3, dtype="complex64"), 1)]
 TIED = [case(A(2, 3, values=[[1, 1, 0], [2, 2, 2]]), dim) for dim in (0, 1, -1)]
 STATISTICS = [
-    *unlike(cases(whole=False, empty=False), 1, 2, 8, 9, 10, 11), *COMPLEX, case(A(2, 3), False), case(A(2, 3), unbiased=False), case(A(3, 4), 1, False),
+    *unlike(cases(whole=False, empty=False), 1, 2, 8, 9, 10, 11, 22), *COMPLEX, case(A(2, 3), False), case(A(2, 3), unbiased=False), case(A(3, 4), 1, False),
     case(A(3, 4), 1, False, True), case(A(3, 4), (0, 1), True, True), case(A(3, 4), dim=0, correction=0), case(A(3, 4), correction=2), case(A(3, 4), 1, correction=0.5),
     case(A(3, 4), None), case(A(3, 4), [0], correction=1, keepdim=True),
 ]  # fmt: skip

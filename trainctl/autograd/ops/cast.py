@@ -9,6 +9,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import NUMPY
+from trainctl.backend.bfloat16 import BFLOAT16, BFloat16Array
 from trainctl.backend.dtypes import dtype
 
 FUNCTIONS = "result_type can_cast"
@@ -19,9 +20,12 @@ _WEAK_KINDS = {bool: "bui" + "fc", int: "uifc", float: "fc", complex: "c"}
 class Cast(Op):
     """Convert the elements; a complex gradient of a real input keeps its real part."""
 
+    decides_dtype = True
     array_dtype: Any
 
     def forward(self, x: Any, out: Any = None) -> Any:
+        if self.array_dtype is BFLOAT16:
+            return BFloat16Array.of(x)
         if x.dtype.kind == "c" and self.array_dtype.kind not in "bc":
             x = x.real
         if out is None:

@@ -168,6 +168,8 @@ def _as_tensor(value: Any, kind: dtypes.dtype, like: Tensor) -> Tensor:
     """Return a tensor or number in a dtype, as a tensor where ``like`` is."""
     if isinstance(value, Tensor):
         return cast(value, kind)
+    if kind is dtypes.bfloat16:
+        return cast(_as_tensor(value, dtypes.float32, like), kind)
     return Tensor._wrap(like._xp.asarray(wrapped(value, kind.array_dtype), kind.array_dtype))
 
 

@@ -1,200 +1,210 @@
-"""Convolutions, as products over windows (im2col)."""
+"""Convolutions, as products of the kernels with what their windows see (im2col).
+
+Images are worked on a few at a time: their columns then stay in the cache and never take much memory.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import add, conj
-from trainctl.autograd.ops.shape import reshape, squeeze, unsqueeze
+from trainctl.autograd.ops.arithmetic import conj
+from trainctl.autograd.ops.cast import cast, check_tensor, refuse
+from trainctl.autograd.ops.indexing import getitem
+from trainctl.autograd.ops.reduction import sum
+from trainctl.autograd.ops.shape import squeeze, unsqueeze
+from trainctl.autograd.ops.windows import (
+    Sizes,
+    add_windows,
+    as_sizes,
+    blocks,
+    inside,
+    output_size,
+    pad_spatial,
+    widened,
+    windows,
+)
 from trainctl.autograd.tensor import Tensor
 
 FUNCTIONS = "conv1d conv2d conv3d"
 FUNCTIONAL = "conv1d conv2d conv3d"
 
-Sizes = tuple[int, ...]
 
+class Windowed(Op):
+    """What the three products of a convolution share; ``G`` is ``groups``, ``K`` the elements of a kernel."""
 
-def output_size(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Return the number of places of a window along a dimension.
-
-    Example:
-        >>> output_size(28, 3, 1, 1, 1), output_size(28, 3, 2, 0, 1)
-        (28, 13)
-    """
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def windows(xp: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Any:
-    """Return every window of ``x`` as a view: ``[N, C, *places, *kernel]``."""
-    n = len(kernel)
-    spatial = x.shape[2:]
-    places = tuple(output_size(spatial[i], kernel[i], stride[i], 0, dilation[i]) for i in range(n))
-    steps = x.strides[2:]
-    strides = (
-        *x.strides[:2],
-        *(steps[i] * stride[i] for i in range(n)),
-        *(steps[i] * dilation[i] for i in range(n)),
-    )
-    return xp.lib.stride_tricks.as_strided(x, (*x.shape[:2], *places, *kernel), strides)
-
-
-def pad_spatial(xp: Any, x: Any, padding: Sizes) -> Any:
-    """Return ``x`` ([N, C, ...]) with zeros around its spatial dims."""
-    if not any(padding):
-        return x
-    padded = xp.zeros((*x.shape[:2], *(size + 2 * p for size, p in zip(x.shape[2:], padding, strict=True))), x.dtype)
-    padded[(slice(None), slice(None), *(slice(p, p + s) for p, s in zip(padding, x.shape[2:], strict=True)))] = x
-    return padded
-
-
-def _grouped(array: Any, groups: int, dim: int) -> Any:
-    """Split a dim of channels into ``[groups, channels / groups]``."""
-    shape = array.shape
-    return array.reshape((*shape[:dim], groups, shape[dim] // groups, *shape[dim + 1 :]))
-
-
-def extract_patches(op: Any, x: Any, kernel: Sizes) -> Any:
-    """Return the windows' elements as rows, for an op's options: ``[N, *places, groups, C/groups * kernel]``."""
-    view = windows(op.xp, pad_spatial(op.xp, x, op.padding), kernel, op.stride, op.dilation)
-    view = _grouped(view, op.groups, 1)  # [N, G, C/G, *places, *kernel]
-    n = len(kernel)
-    rows = view.transpose((0, *range(3, 3 + n), 1, 2, *range(3 + n, 3 + 2 * n)))
-    return rows.reshape(*rows.shape[: n + 2], -1)
-
-
-class Convolution(Op):
-    """``[N, C, *spatial], [O, C / groups, *kernel] -> [N, O, *places]``."""
-
-    saves = (0, 1)
     stride: Sizes
     padding: Sizes
     dilation: Sizes
     groups: int
 
-    def forward(self, x: Any, weight: Any, out: Any = None) -> Any:
-        patches = extract_patches(self, x, weight.shape[2:])  # [N, places, G, C/G * kernel]
-        kernels = weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
-        batch, places = patches.shape[0], patches.shape[1:-2]
-        rows = self.xp.moveaxis(patches.reshape(-1, *patches.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
-        product = self.xp.matmul(rows, self.xp.swapaxes(kernels, 1, 2))  # [G, N * places, O/G]
-        y = self.xp.moveaxis(product, 0, 1).reshape(batch, *places, weight.shape[0])
-        y = self.xp.ascontiguousarray(self.xp.moveaxis(y, -1, 1))
+    def places(self, spatial: Sizes, kernel: Sizes) -> Sizes:
+        """Return the number of places of the window along each dim."""
+        return tuple(map(output_size, spatial, kernel, self.stride, self.padding, self.dilation))
+
+    def columns(self, x: Any, kernel: Sizes, places: Sizes) -> Iterator[tuple[Any, Any]]:
+        """Yield, block by block, its part of an array ``[N, *, *places]`` and its columns ``[G, C/G * K, places]``."""
+        n = len(kernel)
+        nbytes = x.shape[1] * math.prod(kernel) * x.itemsize
+        for images, ranges in blocks(self.xp, x.shape[0], places, nbytes):
+            view = windows(self.xp, pad_spatial(self.xp, x[images], self.padding), kernel, self.stride, self.dilation)
+            view = self.xp.moveaxis(view[(..., *map(slice, places))], 0, n + 1)  # [C, *kernel, N, *places]
+            for rows in ranges:
+                part = view[(..., rows, *[slice(None)] * (n - 1))]
+                count = math.prod(part.shape[n + 1 :])
+                yield (images, slice(None), rows), part.reshape(self.groups, self._depth(x, kernel), count)
+
+    def _depth(self, x: Any, kernel: Sizes) -> int:
+        return x.shape[1] // self.groups * math.prod(kernel)
+
+
+class Convolution(Windowed):
+    """``[N, C, *spatial], [O, C / groups, *kernel], [O] (or nothing) -> [N, O, *places]``."""
+
+    saves = (0, 1)
+
+    def forward(self, x: Any, weight: Any, *bias: Any, out: Any = None) -> Any:
+        places = self.places(x.shape[2:], weight.shape[2:])
         if out is None:
-            return y
-        self.xp.copyto(out, y)
+            out = self.xp.empty((x.shape[0], weight.shape[0], *places), x.dtype)
+        if weight.shape[1] == 1 and self.groups > 1:
+            self._depthwise(x, weight, out)
+        elif self._is_pointwise(x, weight):
+            y = out.reshape(*out.shape[:2], -1)
+            self.xp.matmul(weight.reshape(weight.shape[:2]), x.reshape(*x.shape[:2], -1), out=y)
+        else:
+            return self._products(x, weight, bias, out)
+        if bias:
+            out += bias[0].reshape(-1, *(1,) * len(places))
         return out
+
+    def _products(self, x: Any, weight: Any, bias: Any, out: Any) -> Any:
+        filters = weight.reshape(self.groups, weight.shape[0] // self.groups, self._depth(x, weight.shape[2:]))
+        for block, columns in self.columns(x, weight.shape[2:], out.shape[2:]):
+            target = self.xp.swapaxes(out[block], 0, 1)
+            y = self.xp.matmul(filters, columns).reshape(target.shape)
+            if bias:
+                y += bias[0].reshape(-1, *(1,) * (y.ndim - 1))
+            target[...] = y
+        return out
+
+    def _is_pointwise(self, x: Any, weight: Any) -> bool:
+        """Return whether the image is its own columns, and large enough for a product of its own."""
+        return (
+            math.prod(weight.shape[2:]) == self.groups == math.prod(self.stride) == 1
+            and not any(self.padding)
+            and math.prod(x.shape[2:]) >= 64
+        )
+
+    def _depthwise(self, x: Any, weight: Any, out: Any) -> None:
+        """Convolve each channel alone: too little work for a product of matrices."""
+        xp, kernel, places = self.xp, weight.shape[2:], out.shape[2:]
+        weight = weight.reshape(self.groups, -1, *kernel, *(1,) * len(places))
+        for images, _ in blocks(xp, x.shape[0], places, 4 * out.shape[1] * x.itemsize):
+            seen = windows(xp, pad_spatial(xp, x[images], self.padding), kernel, self.stride, self.dilation)
+            y = out[images].reshape(-1, *weight.shape[:2], *places)
+            term = xp.empty_like(y)
+            for at in itertools.product(*map(range, kernel)):
+                element = seen[(slice(None), slice(None), None, *at)]
+                first = not any(at)
+                xp.multiply(element, weight[(slice(None), slice(None), *at)], out=y if first else term)
+                if not first:
+                    y += term
 
     def backward(self, gy: Tensor) -> Any:
         x, weight = self.saved
         before, kernel = x._array.shape, weight._array.shape
         gx = ConvolutionInputGradient.apply(gy, conj(weight), **self.params, shape=before) if self.needs(0) else None
         gw = ConvolutionWeightGradient.apply(conj(x), gy, **self.params, kernel=kernel) if self.needs(1) else None
-        return gx, gw
+        if len(self.edges) == 2:
+            return gx, gw
+        return gx, gw, sum(gy, (0, *range(2, gy._array.ndim))) if self.needs(2) else None
 
 
-class ConvolutionInputGradient(Op):
+class ConvolutionInputGradient(Windowed):
     """The gradient of the input: also the transposed convolution."""
 
     saves = (0, 1)
-    stride: Sizes
-    padding: Sizes
-    dilation: Sizes
-    groups: int
     shape: Sizes
 
     def forward(self, gy: Any, weight: Any, out: Any = None) -> Any:
-        xp, groups = self.xp, self.groups
-        batch, places = gy.shape[0], gy.shape[2:]
-        kernel = weight.shape[2:]
-        rows = xp.moveaxis(_grouped(gy, groups, 1), 2, -1)  # [N, G, *places, O/G]
-        rows = xp.moveaxis(rows, 1, 0).reshape(groups, -1, weight.shape[0] // groups)
-        patches = xp.matmul(
-            rows, weight.reshape(groups, weight.shape[0] // groups, -1)
-        )  # [G, N * places, C/G * kernel]
-        patches = patches.reshape(groups, batch, *places, -1, *kernel)
-        padded = tuple(size + 2 * p for size, p in zip(self.shape[2:], self.padding, strict=True))
-        gx = xp.zeros((batch, *self.shape[1:2], *padded), gy.dtype)
-        n = len(kernel)
-        for at in itertools.product(*map(range, kernel)):
-            part = patches[(..., *at)]  # [G, N, *places, C/G]
-            part = xp.moveaxis(part, (1, n + 2), (0, 2)).reshape(batch, -1, *places)
-            gx[(slice(None), slice(None), *self.spots(at, places))] += part
-        inner = tuple(slice(p, p + size) for p, size in zip(self.padding, self.shape[2:], strict=True))
-        gx = xp.ascontiguousarray(gx[(slice(None), slice(None), *inner)])
         if out is None:
-            return gx
-        xp.copyto(out, gx)
-        return out
+            out = self.xp.empty(self.shape, gy.dtype)
+        mirrored = self._as_convolution(gy, weight)
+        return self._products(gy, weight, out) if mirrored is None else mirrored.forward(gy, _mirror(self, weight), out=out)
 
-    def spots(self, at: Sizes, places: Sizes) -> tuple[slice, ...]:
-        """Return where, in the padded input, the kernel's element ``at`` falls."""
-        return tuple(
-            slice(a * d, a * d + (count - 1) * s + 1, s) if count else slice(0, 0)
-            for a, d, s, count in zip(at, self.dilation, self.stride, places, strict=True)
-        )
+    def _as_convolution(self, gy: Any, weight: Any) -> Convolution | None:
+        """Return the convolution with mirrored kernels that this is for stride 1, where that is less work."""
+        kernel, channels = weight.shape[2:], weight.shape[1] * self.groups
+        whole = tuple(d * (k - 1) for d, k in zip(self.dilation, kernel, strict=True))
+        node = Convolution()
+        node.xp, node.stride, node.dilation, node.groups = self.xp, self.stride, self.dilation, self.groups
+        node.padding = tuple(each - p for each, p in zip(whole, self.padding, strict=True))
+        if weight.shape[0] > 2 * channels or math.prod(self.stride) > 1 or min(node.padding) < 0:
+            return None
+        return node if node.places(gy.shape[2:], kernel) == self.shape[2:] else None
+
+    def _products(self, gy: Any, weight: Any, out: Any) -> Any:
+        xp, groups, kernel = self.xp, self.groups, weight.shape[2:]
+        n, places = len(kernel), gy.shape[2:]
+        filters = weight.reshape(groups, weight.shape[0] // groups, self._depth(out, kernel))
+        filters = xp.swapaxes(filters, 1, 2)
+        padded = tuple(size + 2 * p for size, p in zip(self.shape[2:], self.padding, strict=True))
+        for images, ranges in blocks(xp, gy.shape[0], places, out.shape[1] * math.prod(kernel) * gy.itemsize):
+            gx = xp.zeros((out.shape[1], gy[images].shape[0], *padded), gy.dtype)
+            for rows in ranges:
+                part = xp.swapaxes(gy[images, :, rows], 0, 1)  # [O, N, *places]
+                seen = xp.matmul(filters, part.reshape(groups, weight.shape[0] // groups, -1))
+                seen = seen.reshape(out.shape[1], *kernel, *part.shape[1:])
+                add_windows(xp.moveaxis(seen, n + 1, 1), gx, self.stride, self.dilation, rows.start)
+            out[images] = xp.swapaxes(gx[inside(self.shape[2:], self.padding)], 0, 1)
+        return out
 
     def backward(self, ggx: Tensor) -> Any:
         gy, weight = self.saved
         params = {key: value for key, value in self.params.items() if key != "shape"}
-        ggy = Convolution.apply(ggx, conj(weight), **params) if self.needs(0) else None
+        ggy = _convolve_to(gy._array.shape, ggx, conj(weight), params) if self.needs(0) else None
         kernel = weight._array.shape
         return ggy, ConvolutionWeightGradient.apply(ggx, conj(gy), **params, kernel=kernel) if self.needs(1) else None
 
 
-class ConvolutionWeightGradient(Op):
+def _mirror(op: Windowed, weight: Any) -> Any:
+    """Return the kernels read backwards, inputs and outputs exchanged: ``[C, O / groups, *kernel]``."""
+    shape, groups = weight.shape, op.groups
+    split = weight.reshape(groups, shape[0] // groups, *shape[1:])[(..., *[slice(None, None, -1)] * (len(shape) - 2))]
+    return op.xp.swapaxes(split, 1, 2).reshape(groups * shape[1], shape[0] // groups, *shape[2:])
+
+
+class ConvolutionWeightGradient(Windowed):
     saves = (0, 1)
-    stride: Sizes
-    padding: Sizes
-    dilation: Sizes
-    groups: int
     kernel: Sizes
 
     def forward(self, x: Any, gy: Any, out: Any = None) -> Any:
-        xp, groups = self.xp, self.groups
-        patches = extract_patches(self, x, self.kernel[2:])
-        n = len(self.kernel) - 2
-        places = gy.shape[2:]
-        trim = tuple(slice(0, count) for count in places)  # stride may leave places that gy does not have
-        patches = patches[(slice(None), *trim)]
-        patches = xp.moveaxis(patches.reshape(-1, *patches.shape[-2:]), 1, 0)  # [G, N * places, C/G * kernel]
-        rows = xp.moveaxis(_grouped(gy, groups, 1), (1, 2), (0, 1)).reshape(groups, self.kernel[0] // groups, -1)
-        gw = xp.matmul(rows, patches).reshape(self.kernel)
-        assert gw.ndim == n + 2
-        if out is None:
-            return gw
-        xp.copyto(out, gw)
-        return out
+        xp, groups, kernel = self.xp, self.groups, self.kernel[2:]
+        gw = xp.zeros((groups, self.kernel[0] // groups, self._depth(x, kernel)), gy.dtype)
+        for block, columns in self.columns(x, kernel, gy.shape[2:]):
+            rows = xp.swapaxes(gy[block], 0, 1).reshape(groups, self.kernel[0] // groups, -1)
+            gw += xp.matmul(rows, xp.swapaxes(columns, 1, 2))
+        gw = gw.reshape(self.kernel)
+        return gw if out is None else xp.copyto(out, gw) or out
 
     def backward(self, ggw: Tensor) -> Any:
         x, gy = self.saved
         params = {key: value for key, value in self.params.items() if key != "kernel"}
         gx = ConvolutionInputGradient.apply(conj(gy), ggw, **params, shape=x._array.shape) if self.needs(0) else None
-        return gx, Convolution.apply(conj(x), ggw, **params) if self.needs(1) else None
+        return gx, _convolve_to(gy._array.shape, conj(x), ggw, params) if self.needs(1) else None
 
 
-def as_sizes(value: Any, n: int, name: str) -> Sizes:
-    """Return one size for each spatial dim, from an int or a sequence.
+def _convolve_to(shape: Sizes, x: Tensor, weight: Tensor, params: dict[str, Any]) -> Tensor:
+    """Return the convolution at the places of an array of this shape.
 
-    Raises:
-        RuntimeError: a sequence of another length.
-
-    Example:
-        >>> as_sizes(2, 3, "stride")
-        (2, 2, 2)
+    A transposed convolution with ``output_padding`` has more room than its input had places.
     """
-    if isinstance(value, int):
-        return (value,) * n
-    sizes = tuple(int(each) for each in value)
-    if len(sizes) == 1:
-        return sizes * n
-    if len(sizes) != n:
-        raise RuntimeError(
-            f"expected {name} to be a single integer value or a list of {n} values to match the convolution dimensions, "
-            f"but got {name}={list(sizes)}"
-        )
-    return sizes
+    y = Convolution.apply(x, weight, **params)
+    return y if y._array.shape == shape else getitem(y, (..., *map(slice, shape[2:])))
 
 
 def _convolve(
@@ -207,17 +217,18 @@ def _convolve(
     groups: int,
     n: int,
 ) -> Tensor:
-    _check_operands(input, weight, bias, groups, n)
-    batched = input._array.ndim == n + 2
-    x = input if batched else unsqueeze(input, 0)
+    check_operands(f"conv{n}d", input, weight, bias, groups, n)
+    check_channels(input, weight, bias, groups, n)
     stride, dilation = as_sizes(stride, n, "stride"), as_sizes(dilation, n, "dilation")
     kernel = weight._array.shape[2:]
+    x = input if input._array.ndim == n + 2 else unsqueeze(input, 0)
     x, pads = _explicit_padding(x, padding, kernel, stride, dilation, n)
-    _check_window(x._array.shape[2:], kernel, stride, pads, dilation)
-    y = Convolution.apply(x, weight, stride=stride, padding=pads, dilation=dilation, groups=groups)
-    if bias is not None:
-        y = add(y, reshape(bias, (-1,) + (1,) * n))
-    return y if batched else squeeze(y, 0)
+    check_window(kernel, stride, pads, dilation)
+    _check_room(x._array.shape, kernel, pads, dilation)
+    operands = [widened(each) for each in (x, weight, bias) if each is not None]
+    y = Convolution.apply(*operands, stride=stride, padding=pads, dilation=dilation, groups=groups)
+    y = cast(y, input.dtype)
+    return y if x._array.ndim == input._array.ndim else squeeze(y, 0)
 
 
 def _explicit_padding(x: Tensor, padding: Any, kernel: Sizes, stride: Sizes, dilation: Sizes, n: int) -> Any:
@@ -243,12 +254,21 @@ def _explicit_padding(x: Tensor, padding: Any, kernel: Sizes, stride: Sizes, dil
     return x, tuple(each // 2 for each in total)
 
 
-def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int, n: int) -> None:
-    """Raise RuntimeError, with the shapes, if the tensors of a convolution do not fit each other."""
+def check_operands(op: str, input: Tensor, weight: Tensor, bias: Tensor | None, groups: int, n: int) -> None:
+    """Raise an error, with the shapes, if the operands of a convolution are of the wrong kind.
+
+    Raises:
+        RuntimeError: a number of dims, dtype or ``groups`` that does not fit.
+        TypeError: an operand is no tensor.
+    """
+    for name, each in (("input", input), ("weight", weight), ("bias", bias)):
+        if each is not None or name != "bias":
+            check_tensor(op, each, name)
+    refuse("b", op, input)
     x, w = list(input.shape), list(weight.shape)
     if len(x) not in (n + 1, n + 2) or len(w) != n + 2:
         raise RuntimeError(
-            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to conv{n}d and a {n + 2}D weight, "
+            f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {op} and a {n + 2}D weight, "
             f"but got input of size: {x} and weight of size: {w}"
         )
     for name, each in (("weight", weight), ("bias", bias)):
@@ -263,27 +283,39 @@ def _check_operands(input: Tensor, weight: Tensor, bias: Tensor | None, groups: 
             f"Given groups={groups}, expected weight to be at least {groups} and divisible by {groups} at dimension 0, "
             f"but got weight of size {w} instead"
         )
-    channels = x[-n - 1]
-    if channels != w[1] * groups:
+    if 0 in x[-n:]:
+        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {x}")
+
+
+def check_channels(input: Tensor, weight: Tensor, bias: Tensor | None, groups: int, n: int, transposed: bool = False) -> None:
+    """Raise RuntimeError, with the shapes, if input and bias do not have the channels that the weight wants."""
+    w, channels = list(weight.shape), input._array.shape[-n - 1]
+    wanted, outputs = (w[0], w[1] * groups) if transposed else (w[1] * groups, w[0])
+    given = f"transposed={transposed}" if transposed else f"groups={groups}"
+    if channels != wanted:
         raise RuntimeError(
-            f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, "
+            f"Given {given}, weight of size {w}, expected input{list(input.shape)} to have {wanted} channels, "
             f"but got {channels} channels instead"
         )
-    if bias is not None and list(bias.shape) != w[:1]:
+    if bias is not None and list(bias.shape) != [outputs]:
         raise RuntimeError(
-            f"Given weight of size {w}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size "
-            f"{list(bias.shape)} instead"
+            f"Given {given}, weight of size {w}, expected bias to be 1-dimensional with {outputs} elements, but got bias "
+            f"of size {list(bias.shape)} instead"
         )
 
 
-def _check_window(spatial: Sizes, kernel: Sizes, stride: Sizes, pads: Sizes, dilation: Sizes) -> None:
-    """Raise RuntimeError if an option is out of range or the kernel is larger than the padded input."""
-    for name, sizes, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", pads, 0)):
+def check_window(kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
+    """Raise RuntimeError if an option of a convolution is out of range."""
+    for name, sizes, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0)):
         if any(each < least for each in sizes):
-            raise RuntimeError(f"{'negative' if not least else 'non-positive'} {name} is not supported: {list(sizes)}")
+            raise RuntimeError(f"{'non-positive' if least else 'negative'} {name} is not supported: {list(sizes)}")
     if any(each <= 0 for each in kernel):
         raise RuntimeError(f"kernel size should be greater than zero, but got {list(kernel)}")
-    padded = [size + 2 * p for size, p in zip(spatial, pads, strict=True)]
+
+
+def _check_room(shape: Sizes, kernel: Sizes, padding: Sizes, dilation: Sizes) -> None:
+    """Raise RuntimeError if the kernel is larger than the padded input."""
+    padded = [size + 2 * p for size, p in zip(shape[2:], padding, strict=True)]
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
     if any(have < need for have, need in zip(padded, reach, strict=True)):
         raise RuntimeError(
@@ -327,6 +359,7 @@ def conv2d(
 
     Raises:
         RuntimeError: shapes, dtypes or options that do not fit.
+        TypeError: an operand is no tensor, an option no integer.
 
     Example:
         >>> import trainctl

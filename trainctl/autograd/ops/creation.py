@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.dims import given_shape
-from trainctl.autograd.ops.cast import checked
+from trainctl.autograd.ops.cast import cast, checked
 from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
@@ -50,11 +50,13 @@ def tensor(
             "sourceTensor.detach().clone().requires_grad_(True), rather than trainctl.tensor(sourceTensor).",
             stacklevel=2,
         )
-    return _finish(Tensor._wrap(_to_array(data, dtype, copy=True)), device, requires_grad)
+    return _finish(Tensor._wrap(_to_array(data, dtype, copy=True)), device, requires_grad, dtype)
 
 
-def _finish(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
-    """Return a new tensor on the device where it was asked for."""
+def _finish(made: Tensor, device: Any, requires_grad: bool, dtype: DType | None = None) -> Tensor:
+    """Return a new tensor on the device and, for a type that NumPy lacks, in the dtype that was asked for."""
+    if dtype is dtypes.bfloat16:
+        made = cast(made, dtype).detach()
     if device is not None:
         made = move(made, device)
     if requires_grad:
@@ -62,9 +64,14 @@ def _finish(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
     return made
 
 
+def host_dtype(dtype: DType) -> Any:
+    """Return the NumPy type in which elements are made: float32 for bfloat16."""
+    return (dtypes.float32 if dtype is dtypes.bfloat16 else dtype).array_dtype
+
+
 def _to_array(data: Any, dtype: DType | None, copy: bool) -> Any:
     """Return an array of ``data`` in ``dtype``, or in the dtype that PyTorch infers."""
-    wanted = None if dtype is None else dtypes.as_dtype(dtype).array_dtype
+    wanted = None if dtype is None else host_dtype(dtypes.as_dtype(dtype))
     if isinstance(data, Tensor):
         data = data._array
     if isinstance(data, (numpy.ndarray, numpy.generic)):
@@ -144,10 +151,8 @@ def _inferred(array: Any, data: Any) -> Any:
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Return ``data`` as a tensor, sharing memory where it is an array or tensor of that dtype."""
     if isinstance(data, Tensor):
-        from trainctl.autograd.ops.cast import cast
-
         return data if dtype is None else cast(data, dtype)
-    return _finish(Tensor._wrap(_to_array(data, dtype, copy=False)), device, False)
+    return _finish(Tensor._wrap(_to_array(data, dtype, copy=False)), device, False, dtype)
 
 
 def from_numpy(ndarray: Any) -> Tensor:
@@ -168,7 +173,7 @@ def from_numpy(ndarray: Any) -> Tensor:
 
 
 def _kind(dtype: DType | None) -> Any:
-    return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)).array_dtype
+    return host_dtype(dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype))
 
 
 def _maker(function: str, text: str) -> Callable[..., Tensor]:
@@ -184,7 +189,7 @@ def _maker(function: str, text: str) -> Callable[..., Tensor]:
         memory_format: Any = None,
     ) -> Tensor:
         shape = checked_shape(function, sizes, size)
-        return _finish(Tensor._wrap(getattr(NUMPY, function)(shape, _kind(dtype))), device, requires_grad)
+        return _finish(Tensor._wrap(getattr(NUMPY, function)(shape, _kind(dtype))), device, requires_grad, dtype)
 
     make.__name__ = function
     make.__doc__ = f"Return a tensor of a shape, {text}, in ``dtype`` (default: the default dtype)."
@@ -224,9 +229,12 @@ def full(
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"full(): argument 'size' must be tuple of ints, not {type(size).__name__}")
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    kind = (dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype)).array_dtype
+    kind = host_dtype(dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype))
     return _finish(
-        Tensor._wrap(NUMPY.full(checked_shape("full", (size,)), checked(value, kind), kind)), device, requires_grad
+        Tensor._wrap(NUMPY.full(checked_shape("full", (size,)), checked(value, kind), kind)),
+        device,
+        requires_grad,
+        dtype,
     )
 
 
@@ -304,7 +312,7 @@ def arange(
     count = math.ceil((end - start) / step)
     exact: Any = numpy.float64 if dtype.is_floating_point else numpy.int64
     values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
-    return _finish(Tensor._wrap(values.astype(dtype.array_dtype)), device, requires_grad)
+    return _finish(Tensor._wrap(values.astype(host_dtype(dtype))), device, requires_grad, dtype)
 
 
 def linspace(
@@ -345,7 +353,9 @@ def linspace(
         kind = kind.to_complex()
     if kind.category == 1:
         start, end = int(start), int(end)
-    return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(kind.array_dtype)), device, requires_grad)
+    return _finish(
+        Tensor._wrap(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype
+    )
 
 
 def eye(
@@ -365,4 +375,4 @@ def eye(
     for name, size in (("n", n), ("m", 0 if m is None else m)):
         if size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
-    return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad)
+    return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad, dtype)

@@ -262,7 +262,7 @@ def _check_batch_norm(
     eps: float,
 ) -> None:
     shape = input._array.shape
-    if training and len(shape) > 1 and math.prod(shape[2:], start=shape[0]) == 1:
+    if training and math.prod((*shape[:1], *shape[2:])) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     if eps < 0.0 or (training and eps == 0.0):
         wanted = "positive during training" if training else "non-negative"
@@ -273,7 +273,7 @@ def _check_batch_norm(
     channels = shape[1] if len(shape) > 1 else 0
     _check_sizes(channels, shape, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if len(shape) < 2:
-        raise RuntimeError(f"batch_norm: expected input [N, C, ...] of at least 2 dims, got shape {list(shape)}")
+        raise IndexError(f"batch_norm: expected input [N, C, ...] of at least 2 dims, got shape {list(shape)}")
 
 
 def _check_running(op: str, running_mean: Tensor | None, running_var: Tensor | None) -> None:
@@ -332,8 +332,8 @@ def instance_norm(
     _check_running("instance_norm", running_mean, running_var)
     if not use_input_stats and running_mean is None:
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
-    if len(shape) < 3:
-        raise RuntimeError(f"instance_norm: expected input [N, C, ...] of at least 3 dims, got shape {list(shape)}")
+    if len(shape) < 2:
+        raise IndexError(f"instance_norm: expected input [N, C, ...] of at least 2 dims, got shape {list(shape)}")
     _check_sizes(shape[1], shape, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     kind = _computed_in("instance_norm", input, running_mean, running_var, weight, bias)
     x, dims = cast(input, kind), tuple(range(2, len(shape)))
@@ -459,6 +459,8 @@ def rms_norm(
         >>> rms_norm(trainctl.tensor([3.0, 3.0]), (2,))
         tensor([1.0000, 1.0000])
     """
+    if isinstance(normalized_shape, (tuple, list)) and input._array.ndim < len(normalized_shape):
+        raise ValueError(f"Input tensor must have at least {len(normalized_shape)} dimensions, but got {input.ndim}")
     dims = _last_dims("rms_norm", input, normalized_shape, weight=weight)
     refuse("bui", "rms_norm", input)
     kind = dtypes.float32 if input.dtype.itemsize == 2 else input.dtype

@@ -121,7 +121,7 @@ def rand(
         RuntimeError: an integer dtype, or a negative size.
     """
     shape, kind = checked_shape("rand", sizes, size), _checked_kind("rand", dtype)
-    return _finish(Tensor._wrap(numpy.asarray(uniform(shape, kind, generator))), device, requires_grad)
+    return _finish(Tensor._wrap(numpy.asarray(uniform(shape, kind, generator))), device, requires_grad, dtype)
 
 
 def randn(
@@ -139,7 +139,7 @@ def randn(
         RuntimeError: an integer dtype, or a negative size.
     """
     shape, kind = checked_shape("randn", sizes, size), _checked_kind("randn", dtype)
-    return _finish(Tensor._wrap(numpy.asarray(gaussian(shape, kind, generator))), device, requires_grad)
+    return _finish(Tensor._wrap(numpy.asarray(gaussian(shape, kind, generator))), device, requires_grad, dtype)
 
 
 def _checked_kind(op: str, dtype: DType | None) -> Any:
@@ -175,7 +175,9 @@ def randint(
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     drawn = _stream(generator).integers(low, high, checked_shape("randint", (size,)))
-    return _finish(Tensor._wrap(numpy.asarray(drawn).astype(_kind(dtype or dtypes.int64))), device, requires_grad)
+    return _finish(
+        Tensor._wrap(numpy.asarray(drawn).astype(_kind(dtype or dtypes.int64))), device, requires_grad, dtype
+    )
 
 
 def randperm(
@@ -195,7 +197,7 @@ def randperm(
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: n must be non-negative")
     drawn = _stream(generator).permutation(n)
-    return _finish(Tensor._wrap(drawn.astype(_kind(dtype or dtypes.int64))), device, requires_grad)
+    return _finish(Tensor._wrap(drawn.astype(_kind(dtype or dtypes.int64))), device, requires_grad, dtype)
 
 
 def rand_like(

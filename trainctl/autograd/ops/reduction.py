@@ -288,13 +288,19 @@ class Truth(Op):
 @numpy_names
 def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether all elements over ``dim`` are nonzero, as bool (uint8 for uint8)."""
-    return Truth.apply(input, function="all", dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
+    return _truth("all", input, dim, keepdim)
 
 
 @numpy_names
 def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return whether any element over ``dim`` is nonzero, as bool (uint8 for uint8)."""
-    return Truth.apply(input, function="any", dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
+    return _truth("any", input, dim, keepdim)
+
+
+def _truth(function: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+    none = isinstance(dim, (tuple, list)) and not dim  # for these two PyTorch reduces nothing then
+    dims = () if none else wrap_dims(dim, input._array.ndim)
+    return Truth.apply(input, function=function, dims=dims, keepdim=keepdim)
 
 
 class Prod(Op):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from trainctl.autograd.ops.convolution import as_sizes
+from trainctl.autograd.ops.windows import as_sizes
 from trainctl.autograd.ops.creation import empty
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn import functional as F

@@ -1,0 +1,358 @@
+"""Rows of a table by index, and sums, means or maxima of bags of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.inplace import apply_inplace
+from trainctl.autograd.op import Op
+from trainctl.autograd.ops.arithmetic import div, mul
+from trainctl.autograd.ops.comparison import where
+from trainctl.autograd.ops.indexing import gather
+from trainctl.autograd.ops.shape import reshape, unsqueeze
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend import dtypes
+
+FUNCTIONS = "embedding_bag"
+FUNCTIONAL = "embedding embedding_bag"
+
+
+class Embedding(Op):
+    """``[rows, d], [*] -> [*, d]``; the row ``skipped`` gets no gradient."""
+
+    saves = (1,)
+    skipped: int | None
+    by_frequency: bool
+
+    def forward(self, weight: Any, index: Any, out: Any = None) -> Any:
+        self.rows = weight.shape[0]
+        return weight[index]
+
+    def backward(self, gy: Tensor) -> Any:
+        (index,) = self.saved
+        if self.by_frequency:
+            gy = div(gy, Frequency.apply(index, rows=self.rows))
+        return SumRows.apply(gy, index, rows=self.rows, skipped=self.skipped)
+
+
+class SumRows(Op):
+    """``[*, d], [*] -> [rows, d]``: each row added to the row of zeros that its index names."""
+
+    saves = (1,)
+    rows: int
+    skipped: int | None
+
+    def forward(self, x: Any, index: Any, out: Any = None) -> Any:
+        if out is None:
+            out = self.xp.zeros((self.rows, x.shape[-1]), x.dtype)
+        else:
+            out[...] = 0
+        self.xp.scatter_add(out, index.reshape(-1), x.reshape(index.size, x.shape[-1]))
+        if self.skipped is not None:
+            out[self.skipped] = 0
+        return out
+
+    def backward(self, gy: Tensor) -> Any:
+        (index,) = self.saved
+        gx = Embedding.apply(gy, index, skipped=self.skipped, by_frequency=False)
+        return gx if self.skipped is None else where(unsqueeze(index == self.skipped, -1), 0, gx)
+
+
+class Frequency(Op):
+    """``[*] -> [*, 1]``: how often each index occurs among all of them."""
+
+    differentiable = False
+    rows: int
+
+    def forward(self, index: Any) -> Any:
+        return self.xp.bincount(index.reshape(-1), minlength=self.rows)[index][..., None]
+
+
+class BoundRows(Op):
+    """``weight`` with those of the indexed rows that are longer than ``max_norm`` scaled down to it."""
+
+    takes_out = True
+    max_norm: float
+    norm_type: float
+
+    def forward(self, weight: Any, index: Any, out: Any = None) -> Any:
+        xp = self.xp
+        if out is None:
+            out = weight.copy()
+        used = xp.unique(index)
+        rows = weight[used]
+        norms = self.norms(rows)
+        out[used] = xp.where(norms > self.max_norm, rows * (self.max_norm / (norms + 1e-7)), rows)
+        return out
+
+    def norms(self, rows: Any) -> Any:
+        xp, size = self.xp, self.xp.abs(rows)
+        if self.norm_type == float("inf"):
+            return xp.max(size, axis=1, keepdims=True)
+        if self.norm_type == 0:
+            return xp.sum(size != 0, axis=1, keepdims=True)
+        return xp.sum(size**self.norm_type, axis=1, keepdims=True) ** (1 / self.norm_type)
+
+
+@no_grad()
+def _bound_rows(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
+    if weight._array.shape[1] and index._array.size:
+        apply_inplace(BoundRows, weight, index, max_norm=max_norm, norm_type=norm_type)
+
+
+def _check_index(op: str, index: Tensor, rows: int, kind: type[Exception]) -> None:
+    """Raise RuntimeError if an index tensor is of the wrong type, ``kind`` if it leaves the table.
+
+    Indices on a GPU are not read back to be checked: that would wait for it.
+    """
+    if index._array.dtype not in (dtypes.int64.array_dtype, dtypes.int32.array_dtype):
+        raise RuntimeError(f"{op}: expected indices of type int64 or int32, but got {index.dtype.name}")
+    at = index._array
+    if index._xp.device_type == "cpu" and at.size and not 0 <= at.min() <= at.max() < rows:
+        bad = at[(at < 0) | (at >= rows)].flat[0]
+        raise kind(f"{op}: index {bad} is out of range: expected an index in [0, {rows})")
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """Return the rows of a table that the indices name.
+
+    Args:
+        input: indices, int64 or int32, of any shape.
+        weight: the table, ``[rows, d]``.
+        padding_idx: a row that gets no gradient; negative: from the end.
+        max_norm: first scale the named rows of ``weight`` down to this norm, in place.
+        norm_type: the p of that norm.
+        scale_grad_by_freq: divide a row's gradient by how often it is named.
+        sparse: accepted for PyTorch's sake; the gradient is a dense tensor.
+
+    Returns:
+        ``[*input.shape, d]``.
+
+    Raises:
+        AssertionError: ``padding_idx`` is no row.
+        IndexError: an index outside the table.
+        RuntimeError: a table that is no matrix, or indices of another type.
+
+    Example:
+        >>> import trainctl
+        >>> embedding(trainctl.tensor([2, 0]), trainctl.eye(3))
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
+    """
+    if weight._array.ndim != 2:
+        raise RuntimeError(f"embedding: 'weight' must be 2-D, got shape {list(weight.shape)}")
+    rows = weight._array.shape[0]
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError(f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} rows")
+        padding_idx %= rows
+    _check_index("embedding", input, rows, IndexError)
+    if max_norm is not None:
+        _bound_rows(weight, input, max_norm, norm_type)
+    return Embedding.apply(weight, input, skipped=padding_idx, by_frequency=scale_grad_by_freq)
+
+
+class BagOf(Op):
+    """``[n], [bags] -> [n]``: the bag of each element, by where bags begin.
+
+    Elements from ``end`` on and those equal to ``skipped`` go into a bag of their own after the last.
+    """
+
+    differentiable = False
+    end: Any
+    skipped: int | None
+
+    def forward(self, index: Any, offsets: Any) -> Any:
+        xp, places = self.xp, self.xp.arange(index.size)
+        bag = xp.searchsorted(offsets, places, side="right") - 1
+        lost = places >= self.end
+        if self.skipped is not None:
+            lost = lost | (index == self.skipped)
+        return xp.where(lost, offsets.size, bag)
+
+
+class BagSizes(Op):
+    """``[n] -> [bags, 1]``: how many elements each bag has."""
+
+    differentiable = False
+    bags: int
+
+    def forward(self, bag: Any) -> Any:
+        return self.xp.bincount(bag, minlength=self.bags + 1)[: self.bags, None]
+
+
+class LargestInBag(Op):
+    """``[n, d], [n], [bags] -> [bags, d]``: where in each bag, column by column, the largest element is; 0 if empty."""
+
+    differentiable = False
+
+    def forward(self, x: Any, bag: Any, offsets: Any) -> Any:
+        xp, bags = self.xp, self.xp.arange(offsets.size)
+        best = xp.full((offsets.size, x.shape[1]), -xp.inf, x.dtype)
+        place = xp.zeros(best.shape, int)
+        found = xp.zeros((offsets.size, 1), bool)
+        longest = int(xp.max(xp.diff(xp.append(offsets, x.shape[0])))) if offsets.size else 0
+        for step in range(longest):
+            at = xp.minimum(offsets + step, x.shape[0] - 1)
+            inside = (bag[at] == bags)[:, None]
+            now = x[at]
+            better = inside & (~found | (now > best) | ((now != now) & (best == best)))
+            best, place = xp.where(better, now, best), xp.where(better, at[:, None], place)
+            found = found | inside
+        return place
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """Return the sum, mean or maximum of each bag of rows of a table; 0 for an empty bag.
+
+    Args:
+        input: indices, int64 or int32: ``[bags, n]``, or ``[n]``, cut into bags by ``offsets``.
+        weight: the table, ``[rows, d]``.
+        offsets: ``[bags]``, where in a 1-d ``input`` each bag begins.
+        max_norm: first scale the named rows of ``weight`` down to this norm, in place.
+        norm_type: the p of that norm.
+        scale_grad_by_freq: divide a row's gradient by how often it is named; not for ``max``.
+        mode: ``sum``, ``mean`` or ``max``.
+        sparse: accepted for PyTorch's sake (not for ``max``); the gradient is a dense tensor.
+        per_sample_weights: of the shape of ``input``: what each row counts in a ``sum``.
+        include_last_offset: ``offsets`` has one more element, where the last bag ends.
+        padding_idx: a row that does not count; negative: from the end.
+
+    Returns:
+        ``[bags, d]``.
+
+    Raises:
+        NotImplementedError: ``per_sample_weights`` with another mode than ``sum``.
+        RuntimeError: indices or offsets out of range or of the wrong type.
+        ValueError: shapes or options that do not fit each other.
+
+    Example:
+        >>> import trainctl
+        >>> embedding_bag(trainctl.tensor([[2, 0]]), trainctl.eye(3), mode="sum")
+        tensor([[1., 0., 1.]])
+    """
+    if weight._array.dtype == dtypes.int64.array_dtype and input.is_floating_point():
+        warnings.warn("embedding_bag takes (input, weight), not (weight, input) as it once did", stacklevel=2)
+        input, weight = weight, input
+    _check_bag_options(input, weight, offsets, mode, scale_grad_by_freq, sparse, per_sample_weights)
+    rows = weight._array.shape[0]
+    _check_index("embedding_bag", input, rows, RuntimeError)
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise RuntimeError(
+                f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
+            )
+        padding_idx %= rows
+    index = reshape(input, -1)
+    starts, end = _bags(input, offsets, include_last_offset)
+    bag = BagOf.apply(index, starts, end=end, skipped=padding_idx)
+    if max_norm is not None:
+        _bound_rows(weight, index, max_norm, norm_type)
+    x = Embedding.apply(weight, index, skipped=None, by_frequency=scale_grad_by_freq)
+    bags = starts._array.size
+    if mode == "max" and index._array.size:
+        largest = gather(x, 0, LargestInBag.apply(x, bag, starts))
+        return where(BagSizes.apply(bag, bags=bags) > 0, largest, 0)
+    if per_sample_weights is not None:
+        x = mul(x, reshape(per_sample_weights, (-1, 1)))
+    sums = SumRows.apply(x, bag, rows=bags + 1, skipped=None)[:bags]
+    return div(sums, BagSizes.apply(bag, bags=bags).clamp(min=1)) if mode == "mean" else sums
+
+
+def _check_bag_options(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None,
+    mode: str,
+    scale_grad_by_freq: bool,
+    sparse: bool,
+    per_sample_weights: Tensor | None,
+) -> None:
+    counts, shape = per_sample_weights, list(input.shape)
+    if counts is not None and counts._array.shape != input._array.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({list(counts.shape)}) is not None, then it must have the same shape as "
+            f"the input ({shape})"
+        )
+    if weight._array.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if len(shape) not in (1, 2):
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {len(shape)}")
+    if len(shape) == 2 and offsets is not None:
+        raise ValueError("if input is 2D, then offsets has to be None: each row is a bag")
+    if len(shape) == 1 and (offsets is None or offsets._array.ndim != 1):
+        raise ValueError(
+            f"offsets has to be a 1D Tensor but got {None if offsets is None else f'shape {list(offsets.shape)}'}"
+        )
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"mode has to be one of sum, mean or max, got {mode!r}")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if counts is not None and mode != "sum":
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights is only supported for mode='sum' (got mode='{mode}')"
+        )
+    if not weight.is_floating_point():
+        raise RuntimeError(f"embedding_bag: expected a weight of floating-point type, but got {weight.dtype.name}")
+    if counts is not None and counts._array.dtype != weight._array.dtype:
+        raise RuntimeError(
+            "embedding_bag: expected per_sample_weights and weight of one type, but got "
+            f"{counts.dtype.name} and {weight.dtype.name}"
+        )
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
+    """Return where in the flat input each bag begins, and where the last ends.
+
+    Raises:
+        RuntimeError: offsets of the wrong type, or that do not rise from 0 to at most the input's size.
+    """
+    xp, size = input._xp, input._array.size
+    if offsets is None:
+        bags, length = input._array.shape
+        return Tensor._wrap(xp.arange(bags) * length), size
+    if offsets._array.dtype.kind != "i":
+        raise RuntimeError(f"embedding_bag: expected offsets of type int64 or int32, but got {offsets.dtype.name}")
+    at = offsets._array
+    if include_last_offset and not at.size:
+        raise RuntimeError("include_last_offset: number of offset should be at least 1")
+    if xp.device_type == "cpu" and at.size:
+        _check_offsets(at, size)
+    return (offsets[:-1], int(at[-1])) if include_last_offset else (offsets, size)
+
+
+def _check_offsets(at: Any, size: int) -> None:
+    if at[0] != 0:
+        raise RuntimeError(
+            f"offsets[0] has to be 0: the first bag has to start from position 0. However, got {at[0]}"
+        )
+    if at[-1] > size:
+        raise RuntimeError(
+            f"offsets[-1] can not be greater than input's length {size} but got offsets[-1] of {at[-1]}"
+        )
+    if (at[1:] < at[:-1]).any():
+        raise RuntimeError("embedding_bag: offsets have to rise from bag to bag")
