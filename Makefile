@@ -35,6 +35,7 @@ lint: $(VENV)/dev.stamp ## ruff format, ruff check and mypy
 bench: $(VENV)/parity.stamp ## the main job against the same script in PyTorch
 	$(BIN)/python -m benchmarks.mlp_main_job $(ARGS)
 	$(BIN)/python -m benchmarks.mlp_step
+	$(BIN)/python -m benchmarks.eager_ops
 
 clean: ## remove the virtual environment and the caches, not the runs
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

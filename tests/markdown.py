@@ -1,9 +1,16 @@
-"""Reading the fenced blocks of a Markdown document, so that what it shows can be run."""
+"""Reading the fenced blocks of a Markdown document, and running the commands it shows."""
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 from typing import NamedTuple
+
+REPO = Path(__file__).parents[1]
 
 
 class Shown(NamedTuple):
@@ -26,3 +33,24 @@ def console(text: str) -> list[Shown]:
             command, _, output = part.partition("\n")
             shown.append(Shown(command, output.rstrip()))
     return shown
+
+
+def make_checkout(folder: Path) -> Path:
+    """Make `folder` like the checkout, with room to write, and `trainctl` on a path of its own."""
+    for name in ("configs", "datasets"):
+        (folder / name).symlink_to(REPO / name)
+    program = folder / "bin" / "trainctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m trainctl "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
+def run(command: str, checkout: Path) -> str:
+    """What the command prints, each line without trailing blanks."""
+    path = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=checkout, env={**os.environ, **path},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    return "\n".join(line.rstrip() for line in done.stdout.splitlines())

@@ -15,6 +15,13 @@ from trainctl.config import config_from_yaml
 from trainctl.data import MNIST
 from trainctl.errors import ConfigError, DataError
 
+NO_GPU = "no NVIDIA driver (libcuda.so.1 was not found)"
+
+
+@pytest.fixture(autouse=True)
+def without_a_gpu(monkeypatch):
+    monkeypatch.setattr("trainctl.backend.cuda.driver_devices", lambda: NO_GPU)
+
 TEMPLATE = """\
 data: {{dataset: {{MNIST: {{root: {root}}}}}, split: {{val: {val}}}, transforms: {transforms}}}
 loss: {loss}
@@ -243,8 +250,8 @@ def test_what_a_layer_refuses_is_reported_in_its_words_at_its_line(model, place,
         ),
         (
             {"device": "cuda:1"},
-            ("6:9", "device: expected a device that is here, got cuda:1; this version knows the CPU",
-             "write `device: cpu` or `device: auto`"),
+            ("6:9", f"device: device 'cuda:1' is not available: {NO_GPU}",
+             "write `device: cpu`, or `device: auto` to take a GPU only where there is one"),
         ),
         (
             {"transforms": "[{Normalize: {mean: 0, std: 0}}]"},

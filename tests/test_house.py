@@ -23,6 +23,7 @@ LAYERS = (
     ("errors", "version"),
     ("backend",),
     ("autograd",),
+    ("storage",),
     ("namespace",),  # the engine as `trainctl.NAME`
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
     ("train",),

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
 
-from tests.markdown import Shown, blocks, console
+from tests.markdown import REPO, Shown, blocks, console, make_checkout, run
 from trainctl import errors
 from trainctl.cli.main import app
 
-REPO = Path(__file__).parents[1]
 README = (REPO / "README.md").read_text(encoding="utf-8")
 PROGRAM = typer.main.get_command(app)
 COMMANDS = {name: command for name, command in PROGRAM.commands.items() if not command.hidden}
@@ -25,25 +20,7 @@ COMMANDS = {name: command for name, command in PROGRAM.commands.items() if not c
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
-    """A folder like the checkout, with room to write, and `trainctl` on a path of its own."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("configs", "datasets"):
-        (folder / name).symlink_to(REPO / name)
-    program = folder / "bin" / "trainctl"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m trainctl "$@"\n')
-    program.chmod(0o755)
-    return folder
-
-
-def run(command: str, checkout: Path) -> str:
-    """What the command prints, each line without trailing blanks."""
-    path = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=checkout, env={**os.environ, **path},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    return "\n".join(line.rstrip() for line in done.stdout.splitlines())
+    return make_checkout(tmp_path_factory.mktemp("checkout"))
 
 
 def without_figures(output: str) -> str:

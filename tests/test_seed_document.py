@@ -7,6 +7,7 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import trainctl
 from tests.parity import mlp
@@ -21,10 +22,11 @@ def digits() -> trainctl.utils.data.TensorDataset:
     return trainctl.utils.data.TensorDataset(trainctl.from_numpy(images), trainctl.from_numpy(labels))
 
 
-def test_the_network_trains(capsys):
+@pytest.mark.parametrize("block", ["network_and_training", "data_parallel"])
+def test_the_network_trains(block, capsys):
     trainctl.manual_seed(0)
     trainloader = trainctl.utils.data.DataLoader(digits(), batch_size=64, shuffle=True)
-    runpy.run_path(str(CODE / "network_and_training.py"), init_globals={"trainloader": trainloader})
+    runpy.run_path(str(CODE / f"{block}.py"), init_globals={"trainloader": trainloader})
     lines = capsys.readouterr().out.splitlines()
     losses = [float(re.fullmatch(r"Epoch \d+/10, Loss: (\S+)", line)[1]) for line in lines]
     assert len(losses) == 10

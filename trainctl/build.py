@@ -17,6 +17,7 @@ from trainctl.registry import TABLES, Entry, Kind, resolve
 
 if TYPE_CHECKING:
     from trainctl.autograd import Tensor
+    from trainctl.backend.devices import device
     from trainctl.config import Component, Config, LoadedConfig
 
 Path = tuple[str | int, ...]
@@ -181,12 +182,14 @@ class _Parts:
         self.rows: list[LayerSummary] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
-        self._check_device()
+        self.device = self._device()
         self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
         self.model, output = self._make_model()
         self.loss = self._make("loss", ("loss",), self.config.loss)
         if output is not None and self.loss is not None:
             self._check_output(output)
+        self.model.to(self.device)
+        self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
         metrics = self._make_each("metric", ("metrics",), self.config.metrics)
         self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
@@ -238,10 +241,20 @@ class _Parts:
     def _make_each(self, kind: Kind, path: Path, components: Sequence[Component]) -> list[Any]:
         return [self._make(kind, (*path, index), each) for index, each in enumerate(components)]
 
-    def _check_device(self) -> None:
-        if self.config.device.startswith("cuda"):
-            message = f"device: expected a device that is here, got {self.config.device}; this version knows the CPU"
-            self._report(("device",), message, "write `device: cpu` or `device: auto`")
+    def _device(self) -> device:
+        """The device that the config means; ``auto`` takes a GPU where there is one, ``cuda`` never anything else."""
+        from trainctl.backend.arrays import backend_for, gpu_count
+        from trainctl.backend.devices import CPU, device
+
+        if self.config.device == "auto":
+            return device("cuda", 0) if gpu_count() else CPU
+        try:
+            backend_for(device(self.config.device))
+        except RuntimeError as error:
+            hint = "write `device: cpu`, or `device: auto` to take a GPU only where there is one"
+            self._report(("device",), f"device: {error}", hint)
+            return CPU
+        return device(self.config.device)
 
     def _make_model(self) -> tuple[Any, Tensor | None]:
         """The model, and what it makes of the zeros; None where that is not known."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trainctl.backend.arrays import backend_for
-from trainctl.backend.cuda import device_count, why_unavailable
+from trainctl.backend.arrays import gpu_count as device_count
+from trainctl.backend.cuda import why_unavailable
 from trainctl.backend.devices import device
 
 __all__ = ["device_count", "is_available", "synchronize", "why_unavailable"]
@@ -16,7 +17,7 @@ def is_available() -> bool:
         >>> is_available() == (why_unavailable() is None)
         True
     """
-    return why_unavailable() is None
+    return device_count() > 0
 
 
 def synchronize() -> None:

@@ -38,42 +38,140 @@ class Entry:
 _PLACEMENT = ("device", "dtype")
 _REDUCTION = ("size_average", "reduce")  # PyTorch's old names for what `reduction` says
 _OPTIMIZED = ("params", "foreach", "fused", "capturable", "differentiable")  # the last: how, not what
+# All but LBFGS, whose step evaluates the loss itself.
+_OPTIMIZERS = "ASGD Adadelta Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
 _PART = ("train", "transform")  # what the config says elsewhere: the split, data.transforms
 
 
-def _layer(name: str) -> Entry:
-    return Entry(f"trainctl.nn:{name}")
+def _layer(name: str, *excluded: str) -> Entry:
+    return Entry(f"trainctl.nn:{name}", excluded)
 
 
 def _convolution(name: str, *input_shape: str) -> Entry:
     return Entry(f"trainctl.nn:{name}", _PLACEMENT, {"in_channels": 1}, "out_channels", input_shape)
 
 
+def _norm(name: str, *input_shape: str, size: str = "num_features") -> Entry:
+    return Entry(f"trainctl.nn:{name}", _PLACEMENT, {size: 1}, None, input_shape or None)
+
+
+def _recurrent(name: str) -> Entry:
+    """A layer over sequences that gives one tensor, as a chain wants it."""
+    return Entry(f"trainctl.nn.chain:{name}", (), {"input_size": -1}, None, ("N", "T", "C"))
+
+
 TABLES: dict[Kind, dict[str, Entry]] = {
     "layer": {
+        "AdaptiveAvgPool1d": _layer("AdaptiveAvgPool1d"),
+        "AdaptiveAvgPool2d": _layer("AdaptiveAvgPool2d"),
+        "AdaptiveAvgPool3d": _layer("AdaptiveAvgPool3d"),
+        "AdaptiveMaxPool1d": _layer("AdaptiveMaxPool1d", "return_indices"),
+        "AdaptiveMaxPool2d": _layer("AdaptiveMaxPool2d", "return_indices"),
+        "AdaptiveMaxPool3d": _layer("AdaptiveMaxPool3d", "return_indices"),
+        "AlphaDropout": _layer("AlphaDropout"),
+        "AvgPool1d": _layer("AvgPool1d"),
+        "AvgPool2d": _layer("AvgPool2d"),
+        "AvgPool3d": _layer("AvgPool3d"),
+        "BatchNorm1d": _norm("BatchNorm1d"),
+        "BatchNorm2d": _norm("BatchNorm2d", "N", "C", "H", "W"),
+        "BatchNorm3d": _norm("BatchNorm3d", "N", "C", "D", "H", "W"),
+        "CELU": _layer("CELU"),
+        "ChannelShuffle": _layer("ChannelShuffle"),
+        "CircularPad1d": _layer("CircularPad1d"),
+        "CircularPad2d": _layer("CircularPad2d"),
+        "CircularPad3d": _layer("CircularPad3d"),
+        "ConstantPad1d": _layer("ConstantPad1d"),
+        "ConstantPad2d": _layer("ConstantPad2d"),
+        "ConstantPad3d": _layer("ConstantPad3d"),
         "Conv1d": _convolution("Conv1d", "N", "C", "L"),
         "Conv2d": _convolution("Conv2d", "N", "C", "H", "W"),
         "Conv3d": _convolution("Conv3d", "N", "C", "D", "H", "W"),
+        "ConvTranspose1d": _convolution("ConvTranspose1d", "N", "C", "L"),
+        "ConvTranspose2d": _convolution("ConvTranspose2d", "N", "C", "H", "W"),
+        "ConvTranspose3d": _convolution("ConvTranspose3d", "N", "C", "D", "H", "W"),
         "Dropout": _layer("Dropout"),
+        "Dropout1d": _layer("Dropout1d"),
+        "Dropout2d": _layer("Dropout2d"),
+        "Dropout3d": _layer("Dropout3d"),
+        "ELU": _layer("ELU"),
+        "Embedding": Entry("trainctl.nn:Embedding", (*_PLACEMENT, "_weight", "_freeze")),
+        "FeatureAlphaDropout": _layer("FeatureAlphaDropout"),
         "Flatten": _layer("Flatten"),
+        "Fold": _layer("Fold"),
+        "GELU": _layer("GELU"),
+        "GLU": _layer("GLU"),
+        "GRU": _recurrent("GRU"),
+        "GroupNorm": _norm("GroupNorm", size="num_channels"),
+        "Hardshrink": _layer("Hardshrink"),
+        "Hardsigmoid": _layer("Hardsigmoid"),
+        "Hardswish": _layer("Hardswish"),
+        "Hardtanh": _layer("Hardtanh"),
         "Identity": _layer("Identity"),
+        "InstanceNorm1d": _norm("InstanceNorm1d", "N", "C", "L"),
+        "InstanceNorm2d": _norm("InstanceNorm2d", "N", "C", "H", "W"),
+        "InstanceNorm3d": _norm("InstanceNorm3d", "N", "C", "D", "H", "W"),
+        "LPPool1d": _layer("LPPool1d"),
+        "LPPool2d": _layer("LPPool2d"),
+        "LPPool3d": _layer("LPPool3d"),
+        "LSTM": _recurrent("LSTM"),
+        "LayerNorm": Entry("trainctl.nn:LayerNorm", _PLACEMENT),
+        "LeakyReLU": _layer("LeakyReLU"),
         "Linear": Entry("trainctl.nn:Linear", _PLACEMENT, {"in_features": -1}, "out_features"),
+        "LocalResponseNorm": _layer("LocalResponseNorm"),
+        "LogSigmoid": _layer("LogSigmoid"),
         "LogSoftmax": _layer("LogSoftmax"),
+        "MaxPool1d": _layer("MaxPool1d", "return_indices"),
+        "MaxPool2d": _layer("MaxPool2d", "return_indices"),
+        "MaxPool3d": _layer("MaxPool3d", "return_indices"),
+        "Mish": _layer("Mish"),
+        "PReLU": Entry("trainctl.nn:PReLU", _PLACEMENT),
+        "PixelShuffle": _layer("PixelShuffle"),
+        "PixelUnshuffle": _layer("PixelUnshuffle"),
+        "RMSNorm": Entry("trainctl.nn:RMSNorm", _PLACEMENT),
+        "RNN": _recurrent("RNN"),
+        "RReLU": _layer("RReLU"),
         "ReLU": _layer("ReLU"),
+        "ReLU6": _layer("ReLU6"),
+        "ReflectionPad1d": _layer("ReflectionPad1d"),
+        "ReflectionPad2d": _layer("ReflectionPad2d"),
+        "ReflectionPad3d": _layer("ReflectionPad3d"),
+        "ReplicationPad1d": _layer("ReplicationPad1d"),
+        "ReplicationPad2d": _layer("ReplicationPad2d"),
+        "ReplicationPad3d": _layer("ReplicationPad3d"),
+        "SELU": _layer("SELU"),
+        "SiLU": _layer("SiLU"),
         "Sigmoid": _layer("Sigmoid"),
         "Softmax": _layer("Softmax"),
+        "Softmax2d": _layer("Softmax2d"),
+        "Softmin": _layer("Softmin"),
+        "Softplus": _layer("Softplus"),
+        "Softshrink": _layer("Softshrink"),
+        "Softsign": _layer("Softsign"),
         "Tanh": _layer("Tanh"),
+        "Tanhshrink": _layer("Tanhshrink"),
+        "Threshold": _layer("Threshold"),
         "Unflatten": _layer("Unflatten"),
+        "Unfold": _layer("Unfold"),
+        "Upsample": _layer("Upsample"),
+        "ZeroPad1d": _layer("ZeroPad1d"),
+        "ZeroPad2d": _layer("ZeroPad2d"),
+        "ZeroPad3d": _layer("ZeroPad3d"),
     },
     "loss": {
+        "BCELoss": Entry("trainctl.nn:BCELoss", (*_REDUCTION, "weight")),
+        "BCEWithLogitsLoss": Entry("trainctl.nn:BCEWithLogitsLoss", (*_REDUCTION, "weight", "pos_weight")),
         "CrossEntropyLoss": Entry("trainctl.nn:CrossEntropyLoss", (*_REDUCTION, "weight"), wants_classes=True),
+        "HuberLoss": Entry("trainctl.nn:HuberLoss"),
+        "KLDivLoss": Entry("trainctl.nn:KLDivLoss", _REDUCTION),
+        "L1Loss": Entry("trainctl.nn:L1Loss", _REDUCTION),
         "MSELoss": Entry("trainctl.nn:MSELoss", _REDUCTION),
+        "MultiLabelSoftMarginLoss": Entry("trainctl.nn:MultiLabelSoftMarginLoss", (*_REDUCTION, "weight")),
         "NLLLoss": Entry("trainctl.nn:NLLLoss", (*_REDUCTION, "weight"), wants_classes=True),
+        "PoissonNLLLoss": Entry("trainctl.nn:PoissonNLLLoss", _REDUCTION),
+        "SmoothL1Loss": Entry("trainctl.nn:SmoothL1Loss", _REDUCTION),
+        "SoftMarginLoss": Entry("trainctl.nn:SoftMarginLoss", _REDUCTION),
     },
-    "optimizer": {
-        "Adam": Entry("trainctl.optim:Adam", _OPTIMIZED),
-        "SGD": Entry("trainctl.optim:SGD", _OPTIMIZED),
-    },
+    "optimizer": {name: Entry(f"trainctl.optim:{name}", _OPTIMIZED) for name in _OPTIMIZERS.split()},
     "dataset": {"MNIST": Entry("trainctl.data:MNIST", _PART)},
     "transform": {"Normalize": Entry("trainctl.data:Normalize")},
     "metric": {"accuracy": Entry("trainctl.train.metrics:Accuracy")},

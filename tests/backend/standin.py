@@ -177,13 +177,27 @@ for _name in NAMES["methods"]:
         setattr(DeviceArray, _name, _method(_name))
 for _name in ("shape", "dtype", "ndim", "size", "itemsize", "nbytes", "strides", "flags"):
     setattr(DeviceArray, _name, _attribute(_name))
-for _name in "add sub mul truediv floordiv mod pow and or xor matmul lshift rshift".split():
+for _name in [
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "and",
+    "or",
+    "xor",
+    "matmul",
+    "lshift",
+    "rshift",
+]:
     setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
     setattr(DeviceArray, f"__r{_name}__", _operator(f"__r{_name}__"))
     setattr(DeviceArray, f"__i{_name}__", _in_place(f"__i{_name}__"))
-for _name in "lt le gt ge eq ne".split():
+for _name in ["lt", "le", "gt", "ge", "eq", "ne"]:
     setattr(DeviceArray, f"__{_name}__", _operator(f"__{_name}__"))
-for _name in "neg abs invert pos".split():
+for _name in ["neg", "abs", "invert", "pos"]:
     setattr(DeviceArray, f"__{_name}__", (lambda n: lambda self: wrap(getattr(self._host, n)()))(f"__{_name}__"))
 DeviceArray.__hash__ = None  # type: ignore[assignment]  # as CuPy's
 
@@ -262,6 +276,9 @@ class StandIn(Backend):
 
     def scatter_add(self, target: DeviceArray, index: Any, source: DeviceArray) -> None:
         np.add.at(target._host, _index(index), unwrap(source))
+
+    def device_count(self) -> int:
+        return 2
 
     def pointer(self, array: DeviceArray) -> int:
         return array.ptr

@@ -15,8 +15,31 @@ import trainctl
 from tests.autograd.ops.harness import Row, _call, _cotangent, _leaves
 from tests.backend.standin import Counts, installed
 
-# Ops whose result's shape, or choice of path, depends on values: they must look at them.
-LOOKS_AT_VALUES: dict[str, str] = {}
+# Ops that must look at values, so that data comes back to the host; PyTorch's wait for the GPU there too.
+_A_NUMBER = "a 0-d tensor given for a Python number"
+LOOKS_AT_VALUES = {
+    "allclose": "gives a Python bool",
+    "equal": "gives a Python bool",
+    "Tensor.to": "the transfer itself",
+    "Tensor.cpu": "the transfer itself",
+    "full": _A_NUMBER,
+    "arange": _A_NUMBER,
+    "linspace": _A_NUMBER,
+    "logspace": _A_NUMBER,
+    "tensor_of_tensors": _A_NUMBER,
+    "getitem": _A_NUMBER,
+    "getitem_scalar": _A_NUMBER,
+    "setitem": _A_NUMBER,
+    "select": _A_NUMBER,
+    "Tensor.select": _A_NUMBER,
+    "narrow": _A_NUMBER,
+    "Tensor.narrow": _A_NUMBER,
+    "nn.functional.one_hot": "num_classes=-1 takes the largest class",
+    "det": "the gradient of a singular matrix takes another way",
+    "linalg.det": "the gradient of a singular matrix takes another way",
+    "linalg.lstsq": "drivers that give residuals give them at full rank",
+    "tensordot_over_a_tensor": "dims given as a tensor",
+}
 
 
 def rows() -> Iterator[Any]:
@@ -50,9 +73,9 @@ def test_row(row: Row) -> None:
                 continue
             mine, my_grads, transfers = run(row, number, "cuda")
             host, host_grads, _ = run(row, number, "cpu")
-            if row.name not in LOOKS_AT_VALUES:
+            if row.name.split(" ")[0] not in LOOKS_AT_VALUES:
                 assert transfers == 0, f"case {number}: {transfers} hidden transfers"
             for one, other in zip([*mine, *my_grads], [*host, *host_grads], strict=True):
                 assert (one is None) == (other is None)
                 if one is not None:
-                    np.testing.assert_array_equal(one.detach().cpu().numpy(), other.detach().numpy())
+                    np.testing.assert_allclose(one.detach().cpu().numpy(), other.detach().numpy(), 1e-6, 1e-7)

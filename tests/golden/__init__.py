@@ -1,4 +1,7 @@
-"""Results of PyTorch, committed: what trainctl is held to where PyTorch is not installed."""
+"""Results of PyTorch, committed: what trainctl is held to where PyTorch is not installed.
+
+Here is what training gives; the ops' results are in :mod:`tests.golden.ops`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-OPS = Path(__file__).parent / "ops.json"
 MLP = Path(__file__).parent / "mlp_100_steps.json"
+OPTIMIZERS = Path(__file__).parent / "optimizers.json"
+TRAININGS = Path(__file__).parent / "trainings.json"
 
 
-def load_ops() -> dict[str, np.ndarray]:
-    return {name: np.array(value) for name, value in json.loads(OPS.read_text())["results"].items()}
+def load_optimizers() -> dict[str, np.ndarray]:
+    return {name: np.array(path) for name, path in json.loads(OPTIMIZERS.read_text())["paths"].items()}
 
 
 def load_losses() -> list[float]:
     return json.loads(MLP.read_text())["losses"]
+
+
+def load_trainings() -> dict[str, list[float]]:
+    return json.loads(TRAININGS.read_text())["losses"]
 
 
 def write(path: Path, torch_version: str, **content: object) -> None:

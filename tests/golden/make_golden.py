@@ -1,17 +1,18 @@
-"""Write the golden files from PyTorch: python -m tests.golden.make_golden."""
+"""Write the golden files of training from PyTorch: python -m tests.golden.make_golden."""
 
 from __future__ import annotations
 
 from tests import golden
-from tests.parity import cases, mlp
+from tests.parity import mlp, optimizers, trainings
 
 
 def main() -> None:
     import torch
 
-    results = cases.run_all(torch)
-    golden.write(golden.OPS, torch.__version__, results={name: array.tolist() for name, array in results.items()})
+    paths = {name: path.tolist() for name, path in optimizers.paths(torch).items()}
+    golden.write(golden.OPTIMIZERS, torch.__version__, paths=paths)
     golden.write(golden.MLP, torch.__version__, losses=mlp.losses(torch))
+    golden.write(golden.TRAININGS, torch.__version__, losses=trainings.losses(torch))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ def _entry(array: np.ndarray | None) -> list[object] | None:
 @cache
 def load(family: str) -> Cases:
     """Read a family's file."""
+    if not path(family).exists():
+        raise FileNotFoundError(f"{path(family).name} is not there yet: python -m tests.golden.make_ops {family}")
     with np.load(path(family)) as stored:
         elements = {name: stored[name] for name in stored.files}
     index = json.loads(elements.pop("index").tobytes())["cases"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import weakref
 from typing import Any, Self
 
 _ids = itertools.count()
@@ -39,3 +40,16 @@ def add_hook(hooks: dict[int, Any], hook: Any) -> RemovableHandle:
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     return handle
+
+
+class RetainGrad:
+    """The hook behind ``Tensor.retain_grad``; holds its tensor weakly, for the node must not keep it alive."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, grad: Any) -> None:
+        """Add a gradient to the tensor's ``grad``."""
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor.grad = grad if tensor.grad is None else tensor.grad + grad

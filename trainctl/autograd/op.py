@@ -88,7 +88,8 @@ class Op:
     def apply(cls, *inputs: Any, **params: Any) -> Any:
         """Run the op on tensors (and Python numbers) and record it if a gradient will flow.
 
-        Inputs must already agree in dtype: promotion is the caller's (``ops.elementwise.binary``).
+        Inputs must already agree in dtype: promotion is the caller's (``ops.cast.binary``). This is the path of
+        every op, so it is written for few steps rather than for few lines.
         """
         node = cls()
         if params:
@@ -109,12 +110,13 @@ class Op:
         if elsewhere:
             result = _run_elsewhere(node, arrays)
         else:
-            result = node.forward(*arrays) if state.quiet else _forward_quietly(node, arrays)
+            result = node.forward(*arrays) if state.quiet or cls.is_view else _forward_quietly(node, arrays)
+        records = needs_grad and cls.differentiable and state.grad
         if type(result) is tuple:
-            outputs = tuple(Tensor._wrap(each) for each in result)
+            outputs = tuple(map(Tensor._wrap, result))
             if state.watcher is not None:
                 state.watcher.saw(node, inputs, outputs)
-            if needs_grad and state.grad and cls.differentiable:
+            if records:
                 node._record(inputs, outputs)
             return outputs
         output = Tensor._wrap(result)
@@ -122,27 +124,39 @@ class Op:
             state.watcher.saw(node, inputs, (output,))
         if cls.is_view and inputs:
             _mark_view(output, inputs[0], node)
-        if needs_grad and state.grad and cls.differentiable and output._array.dtype.kind in "fc":
+        if records and output._array.dtype.kind in "fc":
             node._record(inputs, (output,))
         return output
 
     def _record(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
         """Make this application a node: where gradients go, and what backward will read."""
-        self.edges = tuple(
-            each.grad_edge() if isinstance(each, Tensor) and each._requires_grad else None for each in inputs
-        )
+        edges: list[Any] = []
+        for each in inputs:
+            if not isinstance(each, Tensor) or not each._requires_grad:
+                edges.append(None)
+            elif each._base is None:  # else its node may be out of date
+                node = each._grad_fn
+                edges.append(each if node is None else (node, each._output_number))
+            else:
+                edges.append(each.grad_edge())
+        self.edges = tuple(edges)
         self.sequence = next(_sequence)
-        self.meta = tuple((each._array.shape, each._array.dtype) for each in outputs)
-        saved = [SavedTensor(inputs[i]) for i in self.saves]
-        if self.saves_output:
-            numbers = range(len(outputs)) if self.saves_output is True else self.saves_output
-            saved.extend(SavedTensor(outputs[number], number, self) for number in numbers)
-        self._saved = saved
-        for number, each in enumerate(outputs):
-            if each._array.dtype.kind in "fc":
-                each._requires_grad = True
-                each._grad_fn = self
-                each._output_number = number
+        meta = []
+        for number, output in enumerate(outputs):
+            array = output._array
+            meta.append((array.shape, array.dtype))
+            if array.dtype.kind in "fc":
+                output._requires_grad = True
+                output._grad_fn = self
+                if number:
+                    output._output_number = number
+        self.meta = tuple(meta)
+        if self.saves or self.saves_output:
+            saved: list[Any] = [SavedTensor(inputs[i]) for i in self.saves]
+            if self.saves_output:
+                numbers = range(len(outputs)) if self.saves_output is True else self.saves_output
+                saved.extend(SavedOutput(outputs[number], number) for number in numbers)
+            self._saved = saved
 
     @property
     def saved(self) -> list[Any]:
@@ -237,24 +251,13 @@ class AccumulateGrad:
 
 
 class SavedTensor:
-    """A tensor kept for backward with the version it had.
+    """An input kept for backward with the version it had."""
 
-    An output is kept without its link to the node, which would be a reference cycle, and gets it back
-    when it is unpacked.
-    """
+    __slots__ = ("tensor", "version")
 
-    __slots__ = ("number", "tensor", "version")
-
-    def __init__(self, tensor: Any, number: int = -1, node: Op | None = None) -> None:
-        self.number = number
-        if node is not None:
-            kept = Tensor._wrap(tensor._array)
-            kept._versions = tensor._share_version()
-            self.tensor, self.version = kept, kept._version
-        elif isinstance(tensor, Tensor):
-            self.tensor, self.version = tensor, tensor._version
-        else:
-            self.tensor, self.version = tensor, 0
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+        self.version = tensor._version if isinstance(tensor, Tensor) else 0
 
     def unpack(self, node: Op) -> Any:
         """Return the tensor.
@@ -263,21 +266,43 @@ class SavedTensor:
             RuntimeError: it was changed in place after the op that needs it.
         """
         tensor = self.tensor
-        if not isinstance(tensor, Tensor):
-            return tensor
-        if tensor._version != self.version:
-            raise RuntimeError(
-                "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"[{tensor.dtype} {list(tensor.shape)}], which is {'output ' + str(self.number) if self.number >= 0 else 'an input'} "
-                f"of {node.name()}, is at version {tensor._version}; expected version {self.version} instead. "
-                "Hint: change a clone (x = x.clone()) or use the out-of-place form of the op."
-            )
-        if self.number < 0:
-            return tensor
-        output = Tensor._wrap(tensor._array)
-        output._versions = tensor._versions
+        if isinstance(tensor, Tensor) and tensor._version != self.version:
+            raise changed_in_place(tensor, "an input", node, tensor._version, self.version)
+        return tensor
+
+
+class SavedOutput:
+    """An output kept for backward: without its link to the node, which would be a reference cycle."""
+
+    __slots__ = ("array", "number", "version", "versions")
+
+    def __init__(self, output: Tensor, number: int) -> None:
+        self.array, self.number = output._array, number
+        self.versions = output._share_version()
+        self.version = self.versions[0]
+
+    def unpack(self, node: Op) -> Tensor:
+        """Return the output, linked to the node again.
+
+        Raises:
+            RuntimeError: it was changed in place since.
+        """
+        output = Tensor._wrap(self.array)
+        if self.versions[0] != self.version:
+            raise changed_in_place(output, f"output {self.number}", node, self.versions[0], self.version)
+        output._versions = self.versions
         output._requires_grad, output._grad_fn, output._output_number = True, node, self.number
         return output
+
+
+def changed_in_place(tensor: Tensor, what: str, node: Op, now: int, then: int) -> RuntimeError:
+    """Return the error for a tensor that backward needs as it was before somebody changed it."""
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{tensor.dtype} {list(tensor.shape)}], which is {what} of {node.name()}, is at version {now}; "
+        f"expected version {then} instead. "
+        "Hint: change a clone (x = x.clone()) or use the out-of-place form of the op."
+    )
 
 
 def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from trainctl.autograd.array_holder import ArrayHolder
-from trainctl.autograd.hooks import RemovableHandle, add_hook
+from trainctl.autograd.hooks import RemovableHandle, RetainGrad, add_hook
 from trainctl.autograd.size import Size
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array
@@ -250,7 +250,7 @@ class Tensor(ArrayHolder):
         if self.grad_fn is None or self._retains_grad:
             return
         self._retains_grad = True
-        self._add_output_hook("retain", _Retain(self))
+        self._add_output_hook("retain", RetainGrad(self))
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call ``hook(grad)`` when this tensor's gradient is known; what it returns replaces the gradient.
@@ -375,20 +375,6 @@ def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
     tensor = kind.__new__(kind)
     tensor._array, tensor._requires_grad = array, requires_grad
     return tensor
-
-
-class _Retain:
-    """The hook behind ``retain_grad``; holds its tensor weakly, for the node must not keep it alive."""
-
-    def __init__(self, tensor: Tensor) -> None:
-        import weakref
-
-        self.tensor = weakref.ref(tensor)
-
-    def __call__(self, grad: Tensor) -> None:
-        tensor = self.tensor()
-        if tensor is not None:
-            tensor.grad = grad if tensor.grad is None else tensor.grad + grad
 
 
 def is_tensor(obj: Any) -> bool:

@@ -48,7 +48,7 @@ def write_json(target: str, value: Any) -> None:
     elif path.exists() and not path.is_file():
         path.write_text(text, encoding="utf-8")  # a pipe or a device is written to, never replaced
     else:
-        from trainctl.train.files import replace_file
+        from trainctl.storage.files import replace_file
 
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path.resolve(), text.encode())

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.arrays import NUMPY
 from trainctl.optim.optimizer import Optimizer, check_not_negative
 
 
@@ -101,6 +102,6 @@ class Adam(Optimizer):
 def _start(state: dict[str, Any], parameter: Tensor, amsgrad: bool) -> None:
     """Put the first step's state: zeros."""
     xp = parameter._xp
-    state["step"] = Tensor._wrap(xp.zeros((), "float32"))
+    state["step"] = Tensor._wrap(NUMPY.zeros((), "float32"))  # read at every step, so kept on the host
     for name in ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if amsgrad else ()):
         state[name] = Tensor._wrap(xp.zeros_like(parameter._array))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from trainctl.errors import CheckpointError
-from trainctl.train.packing import Arrays
+from trainctl.storage.packing import Arrays
 from trainctl.version import __version__
 
 SCHEMA_VERSION = 1
@@ -77,7 +77,7 @@ class Checkpoint:
         threads: the number of BLAS threads, on which the bits of a result depend.
         progress: how far the run is.
         model: the weights by ``state_dict`` key.
-        state: the optimizer's state and the random stream, packed (see :mod:`trainctl.train.packing`).
+        state: the optimizer's state and the random stream, packed (see :mod:`trainctl.storage.packing`).
         arrays: the arrays that ``state`` refers to.
     """
 

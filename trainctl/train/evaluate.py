@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import trainctl
+from trainctl.backend.devices import CPU
 from trainctl.errors import DataError
 from trainctl.train.metrics import Metric
 
@@ -57,7 +58,7 @@ def evaluate(
         metric.reset()
     total, samples, summed = 0.0, 0, is_summed(loss)
     with evaluation_mode(model), trainctl.no_grad():
-        for inputs, target in loader:
+        for inputs, target in on_device(loader, model):
             if between:
                 between()
             output = model(inputs)
@@ -69,6 +70,14 @@ def evaluate(
     if not samples:
         raise DataError("there is nothing to evaluate: the split has no samples")
     return EvalResult(total / samples, {name: metric.compute() for name, metric in metrics.items()}, samples)
+
+
+def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:
+    """Return a loader's batches on the device of a model's parameters."""
+    where = next((parameter.device for parameter in model.parameters()), CPU)
+    if where == CPU:
+        return loader
+    return ([part.to(where) for part in batch] for batch in loader)
 
 
 def is_summed(loss: Any) -> bool:

@@ -12,7 +12,7 @@ import trainctl
 from trainctl.data import DataLoader, EpochSampler
 from trainctl.errors import DataError, DivergedError, Interrupted, UsageError
 from trainctl.train.checkpoint import Best, Checkpoint, Progress, read_checkpoint
-from trainctl.train.evaluate import EvalResult, evaluate, is_summed
+from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
 from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
 from trainctl.train.monitor import monitor_of
 from trainctl.train.resolve import find_checkpoint
@@ -198,7 +198,7 @@ class _Loop:
         every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(loss_of)
         self.sampler.set_epoch(p.epoch, start=p.samples)
         model.train()
-        for inputs, target in self.loader:
+        for inputs, target in on_device(self.loader, model):
             optimizer.zero_grad()
             loss = loss_of(model(inputs), target)
             value = loss.item()

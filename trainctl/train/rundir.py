@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from trainctl.errors import CheckpointError, TrainctlError, UsageError
-from trainctl.train.files import TEMPORARY, replace_file
+from trainctl.storage.files import TEMPORARY, replace_file
 from trainctl.train.resolve import CHECKPOINTS, CONFIG, resume_command
 from trainctl.train.store import BEST, LAST, CheckpointStore, steps
 

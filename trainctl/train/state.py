@@ -7,8 +7,8 @@ from typing import Any
 
 import trainctl
 from trainctl.errors import CheckpointError
+from trainctl.storage.packing import Arrays, pack, to_array, unpack
 from trainctl.train.checkpoint import Checkpoint, Progress
-from trainctl.train.packing import Arrays, pack, to_array, unpack
 
 
 def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: Progress) -> Checkpoint:

@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 
 from trainctl.errors import CheckpointError, TrainctlError
+from trainctl.storage.files import TEMPORARY, fsync_directory, replace_link, write_file
 from trainctl.train.checkpoint import Checkpoint, encode, read_checkpoint
-from trainctl.train.files import TEMPORARY, fsync_directory, replace_link, write_file
 
 LAST, BEST = "last", "best"
 _STEP = re.compile(r"step-(\d+)(?:-(\d+))?")

@@ -44,14 +44,8 @@ class A:
         self, *shape: int, dtype: str = "float32", low: float = -2.0, high: float = 2.0, grad: bool = True,
         layout: str = "", values: Any = None,
     ) -> None:  # fmt: skip
-        self.shape, self.dtype, self.low, self.high, self.layout, self.values = (
-            shape,
-            dtype,
-            low,
-            high,
-            layout,
-            values,
-        )
+        self.shape, self.dtype, self.layout, self.values = shape, dtype, layout, values
+        self.low, self.high = low, high
         self.grad = grad and np.dtype(dtype).kind in "fc"
 
     def array(self, rng: np.random.RandomState, double: bool) -> np.ndarray:

@@ -21,7 +21,12 @@ ORDERED = [
     case(ints(3, 4), ints(4)), case(ints(3, 4), 1), case(ints(3, 4), 1.5), case(ints(3), A(3)), case(ints(3, dtype="uint8"), -1), case(ints(3, dtype="int8"), 257),
     case(A(3, dtype="float64"), A(3)), case(mask(3), mask(3)), case(mask(3), 1), case(A(3), True), EXTREMES,
 ]  # fmt: skip
-EQUAL = [*ORDERED, case(A(3, dtype="complex64"), A(3, dtype="complex64")), case(A(3, dtype="complex64"), 1j), case(ints(3), 1j)]
+EQUAL = [
+    *ORDERED,
+    case(A(3, dtype="complex64"), A(3, dtype="complex64")),
+    case(A(3, dtype="complex64"), 1j),
+    case(ints(3), 1j),
+]
 BITS = [
     case(ints(3, 4, high=99), ints(4, high=99)), case(ints(3, high=99), 6), case(6, ints(3, high=99)), case(mask(3, 4), mask(4)), case(mask(3), True),
     case(mask(3), 1), case(ints(3, dtype="uint8", high=99), ints(3, dtype="int8", high=99)), case(ints(3, dtype="int8", high=99), -1), case(ints(0), ints(0)),

@@ -89,7 +89,9 @@ ROWS = [
 ]  # fmt: skip
 
 REFUSALS = [
-    Refusal("get", case(A(2, 3), 2), IndexError, r"index 2 is out of bounds for dimension 0 with size 2.*\[2, 3\]", get),
+    Refusal(
+        "get", case(A(2, 3), 2), IndexError, r"index 2 is out of bounds for dimension 0 with size 2.*\[2, 3\]", get
+    ),
     Refusal("get", case(A(2, 3), (0, -4)), IndexError, "index -4.*dimension 1 with size 3", get),
     Refusal("get", case(A(2, 3), (0, 0, 0)), IndexError, r"too many indices for tensor of dimension 2.*\[2, 3\]", get),
     Refusal("get", case(A(2, 3), (MASK_2D, 0)), IndexError, "too many", get),
@@ -115,13 +117,21 @@ REFUSALS = [
     Refusal("set", case(A(3), slice(0, 2), A(3)), RuntimeError, r"\(2\).*\(3\).*\[2\].*\[3\]", put),
     Refusal("set", case(A(3), 0, A(2)), RuntimeError, r"\[2\]", put),
     Refusal("set", case(A(3), [0, 1], A(3)), RuntimeError, r"value tensor of shape \[3\] cannot be broadcast", put),
-    Refusal("set", case(A(3), [0], A(1, dtype="float64")), RuntimeError, "dtypes match, got float32 .* and float64", put),
-    Refusal("select", case(A(2, 3), 0, 2), IndexError, r"index 2 out of range for tensor of size \[2, 3\] at dimension 0"),
+    Refusal(
+        "set", case(A(3), [0], A(1, dtype="float64")), RuntimeError, "dtypes match, got float32 .* and float64", put
+    ),
+    Refusal(
+        "select", case(A(2, 3), 0, 2), IndexError, r"index 2 out of range for tensor of size \[2, 3\] at dimension 0"
+    ),
     Refusal("select", case(A(), 0, 0), IndexError, "0-dim"),
     Refusal("gather", case(A(3), 0, at([1], dtype="uint8")), RuntimeError, "int32/int64.*uint8"),
     Refusal("gather", case(A(3, 2), 0, at([1])), RuntimeError, r"\[1\] and \[3, 2\]"),
-    Refusal("gather", case(A(3, 2), 0, at([[1, 1, 1]])), RuntimeError, r"dimension 1 expected index \[1, 3\].*\[3, 2\]"),
-    Refusal("gather", case(A(3, 2), 0, at([[3]])), RuntimeError, "index 3 is out of bounds for dimension 0 with size 3"),
+    Refusal(
+        "gather", case(A(3, 2), 0, at([[1, 1, 1]])), RuntimeError, r"dimension 1 expected index \[1, 3\].*\[3, 2\]"
+    ),
+    Refusal(
+        "gather", case(A(3, 2), 0, at([[3]])), RuntimeError, "index 3 is out of bounds for dimension 0 with size 3"
+    ),
     Refusal("gather", case(A(3, 2), 0, at([[-1]])), RuntimeError, "index -1"),
     Refusal("gather", case(A(3, 2), 2, at([[0]])), IndexError, "got 2"),
     Refusal("index_select", case(A(3, 2), 0, at([[1]])), IndexError, r"vector, got shape \[1, 1\]"),
@@ -132,7 +142,12 @@ REFUSALS = [
     Refusal("masked_fill", case(A(2), at([1, 0]), 1), RuntimeError, "boolean masks.*int64"),
     Refusal("masked_fill", case(A(2), mask(True, False), A(1)), RuntimeError, "0-dimensional.*1 dim"),
     Refusal("masked_fill", case(A(2), mask(True, False), 1j), RuntimeError, "float32 without overflow"),
-    Refusal("masked_fill", case(A(2, dtype="int64"), mask(True, False), A(dtype="complex64")), RuntimeError, "int64 without overflow"),
+    Refusal(
+        "masked_fill",
+        case(A(2, dtype="int64"), mask(True, False), A(dtype="complex64")),
+        RuntimeError,
+        "int64 without overflow",
+    ),
     Refusal("Tensor.masked_fill_", case(A(3), MASK_2D, 1), RuntimeError, r"shape \[3\].*\[2, 3\]"),
     Refusal("masked_select", case(A(3), at([1, 0, 1])), RuntimeError, "BoolTensor.*int64"),
     Refusal("masked_select", case(A(3), mask(True, False)), RuntimeError, r"\[2\] and \[3\]"),

@@ -29,7 +29,12 @@ REFUSALS = [
     Refusal("cat", case([A(2), 2]), TypeError, "element 1.*int"),
     Refusal("cat", case([A(2), A()]), RuntimeError, "position 1"),
     Refusal("cat", case([A(2), A(1, 2)]), RuntimeError, r"1 and 2.*\[2\] and \[1, 2\]"),
-    Refusal("cat", case([A(2, 2), A(2, 3)]), RuntimeError, r"except in dimension 0.*size 2.*size 3.*number 1.*\[2, 2\] and \[2, 3\]"),
+    Refusal(
+        "cat",
+        case([A(2, 2), A(2, 3)]),
+        RuntimeError,
+        r"except in dimension 0.*size 2.*size 3.*number 1.*\[2, 2\] and \[2, 3\]",
+    ),
     Refusal("cat", case([A(2, 2), A(2, 2)], 2), IndexError, "got 2"),
     Refusal("stack", case([]), RuntimeError, "non-empty"),
     Refusal("stack", case([A(2), A(3)]), RuntimeError, r"\[2\] at entry 0 and \[3\] at entry 1"),

@@ -17,11 +17,22 @@ def cases(several: bool = True, empty: bool = True, whole: bool = True) -> list[
         case(A(2, 3, dtype="float64"), 1), case(A(2, 3, dtype="float16"), 1),
     ]  # fmt: skip
     if several:
-        found += [case(A(2, 3, 4), (0, 2)), case(A(2, 3, 4), [-1, 0], True), case(A(2, 3, 4), (1,)), case(A(2, 3, 4), dim=())]
+        found += [
+            case(A(2, 3, 4), (0, 2)),
+            case(A(2, 3, 4), [-1, 0], True),
+            case(A(2, 3, 4), (1,)),
+            case(A(2, 3, 4), dim=()),
+        ]
     if empty:
         found += [case(A(0, 3)), case(A(0, 3), 0), case(A(2, 0), 1, True)]
     if whole:
-        found += [case(INTS), case(INTS, 1), case(A(3, 4, dtype="uint8", low=0, high=9), 0), case(A(3, dtype="bool")), case(A(2, 3, dtype="int32", low=-4, high=5), 1)]
+        found += [
+            case(INTS),
+            case(INTS, 1),
+            case(A(3, 4, dtype="uint8", low=0, high=9), 0),
+            case(A(3, dtype="bool")),
+            case(A(2, 3, dtype="int32", low=-4, high=5), 1),
+        ]
     return found
 
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from tests.autograd.ops.harness import A, Refusal, Row, case, table
 
-LAYOUTS = [A(2, 3, 4), A(3, 4, layout="T"), A(3, 4, layout="step"), A(), A(0, 3), A(2, 3, dtype="int64"), A(2, 3, dtype="bool"), A(2, dtype="complex64")]
+LAYOUTS = [
+    A(2, 3, 4),
+    A(3, 4, layout="T"),
+    A(3, 4, layout="step"),
+    A(),
+    A(0, 3),
+    A(2, 3, dtype="int64"),
+    A(2, 3, dtype="bool"),
+    A(2, dtype="complex64"),
+]
 
 ROWS = [
     *(Row(name, [case(each) for each in LAYOUTS]) for name in ("clone", "Tensor.contiguous")),
@@ -40,10 +49,23 @@ REFUSALS = [
     Refusal("reshape", case(A(2, 3), (-2, 3)), RuntimeError, r"-2 at index 0 of shape \[-2, 3\]"),
     Refusal("reshape", case(A(0), (-1, 0)), RuntimeError, r"\[-1, 0\].*ambiguous"),
     Refusal("reshape", case(A(2, 3), (2.0, 3)), TypeError, "float, int"),
-    Refusal("Tensor.view", case(A(2, 3, layout="T"), 6), RuntimeError, r"size \[2, 3\], stride \[1, 2\], wanted \[6\].*reshape"),
-    Refusal("view_as_float64", case(A(2, 3)), RuntimeError, "divisible by 2.*got 3", call=lambda lib, x: x.view(lib.float64)),
+    Refusal(
+        "Tensor.view",
+        case(A(2, 3, layout="T"), 6),
+        RuntimeError,
+        r"size \[2, 3\], stride \[1, 2\], wanted \[6\].*reshape",
+    ),
+    Refusal(
+        "view_as_float64", case(A(2, 3)), RuntimeError, "divisible by 2.*got 3", call=lambda lib, x: x.view(lib.float64)
+    ),
     Refusal("view_as_int8", case(A()), RuntimeError, "cannot be 0", call=lambda lib, x: x.view(lib.int8)),
-    Refusal("view_as_int8", case(A(2, 3, layout="T")), RuntimeError, "must be 1.*got 2", call=lambda lib, x: x.view(lib.int8)),
+    Refusal(
+        "view_as_int8",
+        case(A(2, 3, layout="T")),
+        RuntimeError,
+        "must be 1.*got 2",
+        call=lambda lib, x: x.view(lib.int8),
+    ),
     Refusal("flatten", case(A(2, 3), 1, 0), RuntimeError, "start_dim cannot come after"),
     Refusal("flatten", case(A(2, 3), 0, 2), IndexError, "got 2"),
     Refusal("unflatten", case(A(2, 3), 1, (2, 2)), RuntimeError, r"\[2, 2\].*dim 1 \(3\)"),
@@ -70,7 +92,18 @@ def test_what_shares_memory_is_told_from_what_is_copied():
     import trainctl
 
     x = trainctl.arange(6.0).reshape(2, 3)
-    for view in (x.view(6), x.t(), x.T, x[0], x.unsqueeze(0), x.squeeze(), x.flatten(), x.expand(2, 2, 3), x.narrow(1, 0, 1), x.detach()):
+    for view in (
+        x.view(6),
+        x.t(),
+        x.T,
+        x[0],
+        x.unsqueeze(0),
+        x.squeeze(),
+        x.flatten(),
+        x.expand(2, 2, 3),
+        x.narrow(1, 0, 1),
+        x.detach(),
+    ):
         assert view.data_ptr() == x.data_ptr()
     for copy in (x.clone(), x.t().contiguous(), x.t().reshape(6), x.t().flatten()):
         assert copy.data_ptr() != x.data_ptr()

@@ -10,8 +10,19 @@ CASES = [
     case(A(2, 3, low=-200, high=200), 1), case(A(3, 4, layout="T"), 0), case(A(3, 4, layout="step"), 1), case(A(2, 3, dtype="float64"), 1), case(A(2, 3, dtype="float16"), 0),
     case(A(2, 3, dtype="int64", low=0, high=9), 1, dtype="dtype:float64"), case(A(2, 3), 1, dtype="dtype:float64"),
 ]  # fmt: skip
-EXTREMES = [case(A(2, 3, dtype="float16"), dim=1, dtype="dtype:float32"), case(A(3, 3, values=[[INF, 0, 1], [-INF, -INF, -INF], [NAN, 0, 1]]), 1), case(A(2, 3, values=[[-INF, 0, 1], [1e30, 0, -1e30]]), 1)]
-IMPLICIT = [case(A(2, 3)), case(A(3)), case(A(2, 3, 4)), case(A(2, 3, 4, 2)), case(A(2, 3), 0), case(A(2, 3), dim=-1, dtype="dtype:float64")]
+EXTREMES = [
+    case(A(2, 3, dtype="float16"), dim=1, dtype="dtype:float32"),
+    case(A(3, 3, values=[[INF, 0, 1], [-INF, -INF, -INF], [NAN, 0, 1]]), 1),
+    case(A(2, 3, values=[[-INF, 0, 1], [1e30, 0, -1e30]]), 1),
+]
+IMPLICIT = [
+    case(A(2, 3)),
+    case(A(3)),
+    case(A(2, 3, 4)),
+    case(A(2, 3, 4, 2)),
+    case(A(2, 3), 0),
+    case(A(2, 3), dim=-1, dtype="dtype:float64"),
+]
 
 ROWS = [
     *(Row(name, CASES) for name in ("softmax", "log_softmax")),

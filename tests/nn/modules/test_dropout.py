@@ -59,6 +59,26 @@ def in_place(lib):
     return [y is x, 0 < int((x == 0).sum()) < 100]
 
 
+SHAPES = {
+    "Dropout1d": (2, 3, 4), "Dropout2d": (2, 3, 2, 2), "Dropout3d": (2, 3, 1, 2, 2), "AlphaDropout": (2, 3),
+    "FeatureAlphaDropout": (2, 3, 4),
+}  # fmt: skip
+for _name, _shape in SHAPES.items():
+
+    @scripts.gives([True, True, True])
+    def forms_of_dropout_when_it_is_certain_what_they_do(lib, name=_name, shape=_shape):
+        x, made = lib.ones(*shape), getattr(lib.nn, name)
+        return [made().eval()(x) is x, lib.equal(made(0.0)(x), x), not made(1.0)(x).any()]
+
+    @scripts.agrees()
+    def texts_of_forms(lib, name=_name):
+        return [repr(getattr(lib.nn, name)()), repr(getattr(lib.nn, name)(0.2, inplace=True))]
+
+    @scripts.raises(ValueError, "between 0 and 1, but got 2")
+    def no_probability(lib, name=_name):
+        getattr(lib.nn, name)(2)
+
+
 test_script = scripts.test()
 
 
@@ -74,3 +94,18 @@ def test_infinities_are_dropped_to_zero_only_where_pytorch_s_mask_says():
     trainctl.manual_seed(0)
     y = nn.Dropout(0.5)(trainctl.full((100,), 2.0))
     assert set(y.tolist()) == {0.0, 4.0}
+
+
+@pytest.mark.parametrize("name", ["Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"])
+def test_channels_are_dropped_as_a_whole(name):
+    trainctl.manual_seed(0)
+    y = getattr(nn, name)()(trainctl.ones(40, 30, *SHAPES[name][2:])).numpy().reshape(1200, -1)
+    assert (y == y[:, :1]).all()
+    assert np.mean(y[:, 0] == y.min()) == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_forms_in_place(name):  # PyTorch's AlphaDropout and FeatureAlphaDropout do not do what they say
+    x = trainctl.ones(*SHAPES[name])
+    assert getattr(nn, name)(1.0, inplace=True)(x) is x
+    assert not x.any()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import trainctl
+from tests.nn.modules.parity import drawn, filled, outcome
 from tests.scripts import Scripts
 from trainctl import nn
 
@@ -76,6 +77,28 @@ def an_input_of_another_dtype(lib):
     fixed(lib, 3, 2)(lib.ones(4, 3, dtype=lib.float64))
 
 
+@scripts.agrees(rtol=1e-9, atol=1e-12)
+def bilinear_values_gradients_state_and_text(lib):
+    layers = [filled(lib.nn.Bilinear(2, 3, 4, bias=bias), lib) for bias in (True, False)]
+    return [outcome(layer, [drawn(lib, *lead, 2), drawn(lib, *lead, 3, seed=2)]) for layer in layers for lead in ((5,), (), (2, 5))]
+
+
+@scripts.gives([["weight", "bias"], [[4, 2, 3], [4]], ["weight"]])
+def bilinear_facts(lib):
+    layer = lib.nn.Bilinear(2, 3, 4)
+    return [list(layer.state_dict()), [each.shape for each in layer.parameters()], list(lib.nn.Bilinear(2, 3, 4, bias=False).state_dict())]
+
+
+@scripts.raises(ValueError, "in1_features must be > 0")
+def bilinear_of_nothing(lib):
+    lib.nn.Bilinear(0, 3, 4)
+
+
+@scripts.raises(RuntimeError, "input2 size does not match weight size: got 2 but expected 3")
+def bilinear_inputs_of_another_width(lib):
+    lib.nn.Bilinear(2, 3, 4)(lib.ones(5, 2), lib.ones(5, 2))
+
+
 test_script = scripts.test()
 
 
@@ -102,3 +125,11 @@ def test_a_seed_decides_the_initial_weights():
         return nn.Linear(3, 2).weight
 
     assert trainctl.equal(made(), made())
+
+
+def test_bilinear_initial_weights_are_uniform_within_pytorch_s_bounds():
+    trainctl.manual_seed(0)
+    layer = nn.Bilinear(25, 20, 30)
+    for values in (layer.weight.detach().numpy(), layer.bias.detach().numpy()):
+        assert 0.9 * 0.2 < np.abs(values).max() <= 0.2
+    assert np.std(layer.weight.detach().numpy()) == pytest.approx(0.2 / 3**0.5, rel=0.05)

@@ -145,7 +145,7 @@ def check_divisor(op: str, input: Any, other: Any) -> None:
         return
     if _is_bool(input) and _is_bool(other):
         raise NotImplementedError(f'"{op}" not implemented for bool')
-    zero = not other._array.all() if isinstance(other, Tensor) else other == 0
+    zero = other._xp.on_host and not other._array.all() if isinstance(other, Tensor) else other == 0
     if zero:
         raise RuntimeError("ZeroDivisionError: an integer divided by 0")
 
@@ -238,7 +238,7 @@ class Pow(Op):
         xp = self.xp
         if isinstance(y, (int, float)) and y == 2:
             return xp.multiply(x, x, out=out)
-        if xp.result_type(x, y).kind == "i" and xp.any(xp.less(y, 0)):
+        if not isinstance(y, (int, float, complex)) and xp.result_type(x, y).kind == "i":
             return _whole_power(xp, x, y)
         return xp.power(x, y, out=out)
 
@@ -260,7 +260,7 @@ class Pow(Op):
 
 
 def _whole_power(xp: Any, x: Any, y: Any) -> Any:
-    """Return integers to integer powers, some negative: 0 but for bases 1 and -1."""
+    """Return integers to integer powers; to negative ones 0, but for the bases 1 and -1."""
     sign = xp.where(xp.bitwise_and(y, 1) == 1, x, xp.multiply(x, x))
     inverse = xp.where(xp.abs(x) == 1, sign, 0)
     kind = xp.result_type(x, y)

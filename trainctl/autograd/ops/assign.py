@@ -10,6 +10,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops import creation
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, checked
+from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 
@@ -41,7 +42,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         src = creation.as_tensor(src)
     expand(src.detach(), self.shape)  # raises where it does not broadcast
-    return apply_inplace(_Overwrite, self, cast(src, self.dtype))
+    return apply_inplace(_Overwrite, self, move(cast(src, self.dtype), self.device))
 
 
 def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]:

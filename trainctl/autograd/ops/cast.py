@@ -116,25 +116,23 @@ def checked(number: Any, array_dtype: Any) -> Any:
     Raises:
         RuntimeError: the dtype cannot hold it.
     """
-    kind, value = array_dtype.kind, number
-    if isinstance(value, complex) and kind not in "bc":
-        fits = value.imag == 0
-        value = value.real if fits else value
-    else:
-        fits = True
-    if fits and kind in "ui":
-        fits = math.isfinite(value) and -_limit(array_dtype) - (kind == "i") <= int(value) <= _limit(array_dtype)
-    elif fits and kind == "f":
-        fits = not math.isfinite(value) or abs(value) <= dtypes.finfo(dtypes.FROM_ARRAY[array_dtype]).max
-    if not fits:
+    value, kind = number, array_dtype.kind
+    if isinstance(value, complex) and value.imag == 0 and kind in "uif":
+        value = value.real
+    if not _fits(value, array_dtype):
         name = dtypes.FROM_ARRAY[array_dtype].name
         raise RuntimeError(f"value cannot be converted to type {name} without overflow: {number}")
     return wrapped(int(value), array_dtype) if kind in "ui" else value
 
 
-def _limit(array_dtype: Any) -> int:
-    """Return the largest value of an integer dtype."""
-    return (1 << (8 * array_dtype.itemsize - (array_dtype.kind == "i"))) - 1
+def _fits(value: Any, array_dtype: Any) -> bool:
+    kind = array_dtype.kind
+    if kind in "bc" or isinstance(value, complex):
+        return kind in "bc"
+    if kind == "f":
+        return not math.isfinite(value) or abs(value) <= dtypes.finfo(dtypes.FROM_ARRAY[array_dtype]).max
+    limit = (1 << (8 * array_dtype.itemsize - (kind == "i"))) - 1
+    return math.isfinite(value) and -limit - (kind == "i") <= int(value) <= limit
 
 
 def check_tensor(op: str, value: Any, argument: str) -> None:

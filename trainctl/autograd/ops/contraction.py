@@ -14,7 +14,7 @@ from trainctl.autograd.tensor import Tensor
 Labels = Sequence[Hashable]
 
 
-def contract(x: Tensor, xs: Labels, y: Tensor, ys: Labels, kept: Collection[Hashable]) -> tuple[Tensor, Labels]:
+def contract(x: Tensor, xs: Labels, y: Tensor, ys: Labels, kept: Collection[Hashable]) -> tuple[Tensor, list[Hashable]]:
     """Multiply two tensors whose dims have labels, and sum over every label that is not kept.
 
     Dims of one label are the same dim; of size 1 in one of the tensors it broadcasts.
@@ -34,20 +34,16 @@ def contract(x: Tensor, xs: Labels, y: Tensor, ys: Labels, kept: Collection[Hash
     batch = [each for each in xs if each in ys and each in kept]
     summed_over = [each for each in xs if each in ys and each not in kept]
     left, right = [each for each in xs if each not in ys], [each for each in ys if each not in xs]
-    sizes = {**dict(zip(xs, x._array.shape, strict=True)), **dict(zip(ys, y._array.shape, strict=True))}
+    sizes = dict(zip([*xs, *ys], [*x._array.shape, *y._array.shape], strict=True))
 
     def count(labels: Labels) -> int:
         return math.prod(sizes[each] for each in labels)
 
     rows = [count(batch)] if batch else []
-    columns = [count(summed_over)] if summed_over else []
-    x = reshape(arranged(x, xs, [*batch, *left, *summed_over]), (*rows, count(left), *columns))
-    y = reshape(arranged(y, ys, [*batch, *summed_over, *right]), (*rows, *columns, count(right)))
-    if summed_over:
-        product = matmul(x, y)
-    else:
-        product = mul(reshape(x, (*x._array.shape, 1)), reshape(y, (*rows, 1, count(right))))
-    labels = [*batch, *left, *right]
+    x = reshape(arranged(x, xs, [*batch, *left, *summed_over]), (*rows, count(left), count(summed_over)))
+    y = reshape(arranged(y, ys, [*batch, *summed_over, *right]), (*rows, count(summed_over), count(right)))
+    product = matmul(x, y) if summed_over else mul(x, y)
+    labels: list[Hashable] = [*batch, *left, *right]
     return reshape(product, tuple(sizes[each] for each in labels)), labels
 
 

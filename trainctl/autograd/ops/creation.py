@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -111,16 +112,31 @@ def _converted(array: Any, wanted: Any) -> Any:
     if wanted.kind in "ui" and array.size:
         for extreme in (array.min(), array.max()):
             checked(extreme.item() if hasattr(extreme, "item") else extreme, wanted)
-    return array.astype(wanted)
+    with numpy.errstate(over="ignore"):  # 1e300 is inf in float32
+        return array.astype(wanted)
 
 
 def _plain(data: Any) -> Any:
-    """Return nested sequences with tensors replaced by what they hold."""
+    """Return nested sequences with tensors replaced by what they hold; one of a single element is a number."""
     if isinstance(data, Tensor):
-        return data._array if data._array.ndim else data._array.item()
-    if isinstance(data, (list, tuple)):
-        return [_plain(each) if isinstance(each, (Tensor, list, tuple)) else each for each in data]
+        array = data._xp.to_host(data._array)
+        return array.reshape(())[()] if array.size == 1 else array
+    if isinstance(data, (list, tuple, range)):
+        return [_plain(each) if isinstance(each, (Tensor, list, tuple, range)) else each for each in data]
     return data
+
+
+def _inferred(array: Any, data: Any) -> Any:
+    """Return the dtype for Python numbers, or the common one of numbers and arrays within sequences."""
+    kind = array.dtype.kind
+    if kind == "O" or (kind == "u" and not _holds_arrays(data)):
+        raise ValueError("Overflow when unpacking long: an integer does not fit int64")
+    if _holds_arrays(data):
+        return functools.reduce(dtypes.promote_types, _types(data)).array_dtype
+    if kind in "fc":
+        default = dtypes.get_default_dtype()
+        return (default.to_complex() if kind == "c" else default).array_dtype
+    return dtypes.of_array(array).array_dtype
 
 
 def _holds_arrays(data: Any) -> bool:
@@ -129,23 +145,11 @@ def _holds_arrays(data: Any) -> bool:
     )
 
 
-def _inferred(array: Any, data: Any) -> Any:
-    """Return the dtype for Python numbers; what arrays within sequences brought stays."""
-    kind = array.dtype.kind
-    default = dtypes.get_default_dtype()
-    if array.size == 0 and kind == "f":
-        return default.array_dtype
-    if kind == "f":
-        return dtypes.of_array(array).array_dtype if _holds_arrays(data) else default.array_dtype
-    if kind == "c":
-        return dtypes.of_array(array).array_dtype if _holds_arrays(data) else default.to_complex().array_dtype
-    if kind in "ui" and not _holds_arrays(data):
-        if kind == "u":
-            raise ValueError("Overflow when unpacking long: an integer does not fit int64")
-        return dtypes.int64.array_dtype
-    if kind == "O":
-        raise ValueError("Overflow when unpacking long: an integer does not fit int64")
-    return dtypes.of_array(array).array_dtype
+def _types(data: Any) -> set[DType]:
+    """Return the dtypes of the numbers and arrays in nested sequences."""
+    if isinstance(data, (list, tuple)):
+        return set().union(*(_types(each) for each in data))
+    return {dtypes.of_array(data) if hasattr(data, "dtype") else dtypes.of_number(data)}
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:

@@ -275,4 +275,3 @@ def hermitian(input: Tensor) -> Tensor:
         hint = " For batches of matrices, consider using tensor.mH" if input._array.ndim > 2 else ""
         raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.ndim}-D tensor.{hint}")
     return adjoint(input)
-

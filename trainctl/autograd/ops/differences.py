@@ -8,11 +8,11 @@ from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.ops.arithmetic import add, div, mul, sub
 from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.ops.comparison import logical_xor
-from trainctl.autograd.ops.indexing import select
+from trainctl.autograd.ops.indexing import select, slice_dim
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.scan import cumsum
-from trainctl.autograd.ops.shape import clone, narrow, reshape
+from trainctl.autograd.ops.shape import clone, reshape
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "diff"
@@ -55,14 +55,8 @@ def diff(
         return clone(input)
     minus = logical_xor if input._array.dtype.kind == "b" else sub
     for _ in range(min(n, input._array.shape[dim])):
-        rest = max(input._array.shape[dim] - 1, 0)
-        input = minus(_later(input, dim), narrow(input, dim, 0, rest))
+        input = minus(slice_dim(input, dim, 1, None), slice_dim(input, dim, None, -1))
     return input
-
-
-def _later(x: Tensor, dim: int) -> Tensor:
-    """Return the view without the first element of ``dim``."""
-    return narrow(x, dim, 1, x._array.shape[dim] - 1)
 
 
 def _check_joins(input: Tensor, part: Tensor, dim: int) -> None:
@@ -101,7 +95,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, di
     width = _widths("trapezoid", y, x, dx, dim)
     dim = wrap_dim(dim, y._array.ndim)
     if y._array.shape[dim] == 0:
-        return sum(y, dim, dtype=y.dtype)
+        return sum(y.detach(), dim, dtype=y.dtype)
     if isinstance(width, Tensor):
         return div(sum(mul(_neighbours(y, dim), width), dim), 2.0)
     ends = add(select(y, dim, 0), select(y, dim, -1))
@@ -122,9 +116,6 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
         tensor([1.5000, 4.5000])
     """
     width = _widths("cumulative_trapezoid", y, x, dx, dim)
-    dim = wrap_dim(dim, y._array.ndim)
-    if y._array.shape[dim] == 0:
-        return clone(y)
     if isinstance(width, Tensor):
         return div(cumsum(mul(_neighbours(y, dim), width), dim), 2.0)
     return cumsum(mul(_neighbours(y, dim), width / 2.0), dim)
@@ -132,7 +123,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
 
 def _neighbours(y: Tensor, dim: int) -> Tensor:
     """Return the sum of each two neighbours."""
-    return add(narrow(y, dim, 0, y._array.shape[dim] - 1), _later(y, dim))
+    return add(slice_dim(y, dim, None, -1), slice_dim(y, dim, 1, None))
 
 
 def _widths(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> Any:

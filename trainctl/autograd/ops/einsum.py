@@ -40,9 +40,9 @@ def einsum(*args: Any) -> Tensor:
     """
     inputs, output, operands = _parse(args)
     if len(inputs) != len(operands):
-        more, less = ("more", "than") if len(operands) > len(inputs) else ("fewer", "than")
+        more = "more" if len(operands) > len(inputs) else "fewer"
         raise RuntimeError(
-            f"einsum(): {more} operands were provided {less} specified in the equation: "
+            f"einsum(): {more} operands were provided than specified in the equation: "
             f"{len(operands)} operands, {len(inputs)} groups of subscripts"
         )
     named = [_name_dims(x, each, number) for number, (x, each) in enumerate(zip(operands, inputs, strict=True))]
@@ -68,7 +68,7 @@ def _parse(args: tuple[Any, ...]) -> tuple[list[Subscripts], Subscripts | None, 
         )
     output: Subscripts | None = None
     if isinstance(args[0], str):
-        terms, arrow, after = args[0].partition("->")
+        terms, arrow, _ = args[0].partition("->")
         inputs = [_read(terms, *span) for span in _spans(terms)]
         output = _read(args[0], len(terms) + 2, len(args[0])) if arrow else None
         operands = args[1] if isinstance(args[1], (list, tuple)) else args[1:]
@@ -98,7 +98,9 @@ def _read(equation: str, start: int, end: int) -> Subscripts:
         letter = equation[place]
         if letter == ".":
             if equation[place : min(place + 3, end)] != "..." or ... in found:
-                raise RuntimeError(f"einsum(): found '.' at index {place} that is not part of any ellipsis: {equation!r}")
+                raise RuntimeError(
+                    f"einsum(): found '.' at index {place} that is not part of any ellipsis: {equation!r}"
+                )
             found.append(...)
             place += 2
         elif letter in _LETTERS:
@@ -192,6 +194,8 @@ def _output_labels(inputs: list[Subscripts], output: Subscripts | None, named: l
         if output.count(each) > 1:
             raise RuntimeError(f"einsum(): output subscript {each} appears more than once in the output")
         if each is not ... and each not in every:
-            raise RuntimeError(f"einsum(): output subscript {each} does not appear in the equation for any input operand")
+            raise RuntimeError(
+                f"einsum(): output subscript {each} does not appear in the equation for any input operand"
+            )
     dims = {label for _, labels in named for label in labels if not isinstance(label, str)}
     return _spread(output, len(dims))

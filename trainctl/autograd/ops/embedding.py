@@ -6,16 +6,17 @@ import warnings
 from typing import Any
 
 from trainctl.autograd.grad_mode import no_grad
-from trainctl.autograd.inplace import apply_inplace
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import div, mul
+from trainctl.autograd.ops.arithmetic import add, div, mul
+from trainctl.autograd.ops.cast import cast
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.indexing import gather
+from trainctl.autograd.ops.indexing import gather, getitem, setitem
+from trainctl.autograd.ops.norms import norm
 from trainctl.autograd.ops.shape import reshape, unsqueeze
+from trainctl.autograd.ops.unique import unique
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
-FUNCTIONS = "embedding_bag"
 FUNCTIONAL = "embedding embedding_bag"
 
 
@@ -23,6 +24,7 @@ class Embedding(Op):
     """``[rows, d], [*] -> [*, d]``; the row ``skipped`` gets no gradient."""
 
     saves = (1,)
+    moves_elements = True
     skipped: int | None
     by_frequency: bool
 
@@ -70,36 +72,15 @@ class Frequency(Op):
         return self.xp.bincount(index.reshape(-1), minlength=self.rows)[index][..., None]
 
 
-class BoundRows(Op):
-    """``weight`` with those of the indexed rows that are longer than ``max_norm`` scaled down to it."""
-
-    takes_out = True
-    max_norm: float
-    norm_type: float
-
-    def forward(self, weight: Any, index: Any, out: Any = None) -> Any:
-        xp = self.xp
-        if out is None:
-            out = weight.copy()
-        used = xp.unique(index)
-        rows = weight[used]
-        norms = self.norms(rows)
-        out[used] = xp.where(norms > self.max_norm, rows * (self.max_norm / (norms + 1e-7)), rows)
-        return out
-
-    def norms(self, rows: Any) -> Any:
-        xp, size = self.xp, self.xp.abs(rows)
-        if self.norm_type == float("inf"):
-            return xp.max(size, axis=1, keepdims=True)
-        if self.norm_type == 0:
-            return xp.sum(size != 0, axis=1, keepdims=True)
-        return xp.sum(size**self.norm_type, axis=1, keepdims=True) ** (1 / self.norm_type)
-
-
 @no_grad()
 def _bound_rows(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
-    if weight._array.shape[1] and index._array.size:
-        apply_inplace(BoundRows, weight, index, max_norm=max_norm, norm_type=norm_type)
+    """Scale the named rows of ``weight`` that are longer than ``max_norm`` down to it, in place."""
+    if weight._array.shape[1] == 0 or index._array.size == 0:
+        return
+    used = unique(index)
+    rows = getitem(weight, used)
+    size = norm(rows, norm_type, 1, keepdim=True)
+    setitem(weight, used, where(size > max_norm, mul(rows, div(max_norm, add(size, 1e-7))), rows))
 
 
 def _check_index(op: str, index: Tensor, rows: int, kind: type[Exception]) -> None:
@@ -163,22 +144,16 @@ def embedding(
 
 
 class BagOf(Op):
-    """``[n], [bags] -> [n]``: the bag of each element, by where bags begin.
-
-    Elements from ``end`` on and those equal to ``skipped`` go into a bag of their own after the last.
-    """
+    """``[n], [offsets] -> [n]``: the bag of each index; those equal to ``skipped`` are put after the last bag."""
 
     differentiable = False
-    end: Any
+    bags: int
     skipped: int | None
 
     def forward(self, index: Any, offsets: Any) -> Any:
-        xp, places = self.xp, self.xp.arange(index.size)
-        bag = xp.searchsorted(offsets, places, side="right") - 1
-        lost = places >= self.end
-        if self.skipped is not None:
-            lost = lost | (index == self.skipped)
-        return xp.where(lost, offsets.size, bag)
+        xp = self.xp
+        bag = xp.searchsorted(offsets, xp.arange(index.size), side="right") - 1
+        return bag if self.skipped is None else xp.where(index == self.skipped, self.bags, bag)
 
 
 class BagSizes(Op):
@@ -195,15 +170,17 @@ class LargestInBag(Op):
     """``[n, d], [n], [bags] -> [bags, d]``: where in each bag, column by column, the largest element is; 0 if empty."""
 
     differentiable = False
+    bags: int
 
     def forward(self, x: Any, bag: Any, offsets: Any) -> Any:
-        xp, bags = self.xp, self.xp.arange(offsets.size)
-        best = xp.full((offsets.size, x.shape[1]), -xp.inf, x.dtype)
+        xp, last = self.xp, x.shape[0] - 1
+        starts, bags = offsets[: self.bags], xp.arange(self.bags)
+        best = xp.full((self.bags, x.shape[1]), -xp.inf, x.dtype)
         place = xp.zeros(best.shape, int)
-        found = xp.zeros((offsets.size, 1), bool)
-        longest = int(xp.max(xp.diff(xp.append(offsets, x.shape[0])))) if offsets.size else 0
+        found = xp.zeros((self.bags, 1), bool)
+        longest = int(xp.max(xp.diff(xp.append(offsets, x.shape[0])))) if self.bags else 0
         for step in range(longest):
-            at = xp.minimum(offsets + step, x.shape[0] - 1)
+            at = xp.minimum(starts + step, last)
             inside = (bag[at] == bags)[:, None]
             now = x[at]
             better = inside & (~found | (now > best) | ((now != now) & (best == best)))
@@ -266,19 +243,22 @@ def embedding_bag(
             )
         padding_idx %= rows
     index = reshape(input, -1)
-    starts, end = _bags(input, offsets, include_last_offset)
-    bag = BagOf.apply(index, starts, end=end, skipped=padding_idx)
+    offsets, bags = _offsets(input, offsets, include_last_offset)
+    bag = BagOf.apply(index, offsets, bags=bags, skipped=padding_idx)
     if max_norm is not None:
         _bound_rows(weight, index, max_norm, norm_type)
     x = Embedding.apply(weight, index, skipped=None, by_frequency=scale_grad_by_freq)
-    bags = starts._array.size
     if mode == "max" and index._array.size:
-        largest = gather(x, 0, LargestInBag.apply(x, bag, starts))
+        largest = gather(x, 0, LargestInBag.apply(x, bag, offsets, bags=bags))
         return where(BagSizes.apply(bag, bags=bags) > 0, largest, 0)
+    wide = dtypes.float32 if weight.dtype.itemsize == 2 else weight.dtype  # sums of half precision are too coarse
+    x = cast(x, wide)
     if per_sample_weights is not None:
-        x = mul(x, reshape(per_sample_weights, (-1, 1)))
+        x = mul(x, reshape(cast(per_sample_weights, wide), (-1, 1)))
     sums = SumRows.apply(x, bag, rows=bags + 1, skipped=None)[:bags]
-    return div(sums, BagSizes.apply(bag, bags=bags).clamp(min=1)) if mode == "mean" else sums
+    if mode == "mean":
+        sums = div(sums, BagSizes.apply(bag, bags=bags).clamp(min=1))
+    return cast(sums, weight.dtype)
 
 
 def _check_bag_options(
@@ -325,24 +305,24 @@ def _check_bag_options(
         )
 
 
-def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
-    """Return where in the flat input each bag begins, and where the last ends.
+def _offsets(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
+    """Return where in the flat input each bag begins (perhaps with one more element, the end) and how many there are.
 
     Raises:
         RuntimeError: offsets of the wrong type, or that do not rise from 0 to at most the input's size.
     """
-    xp, size = input._xp, input._array.size
+    xp = input._xp
     if offsets is None:
         bags, length = input._array.shape
-        return Tensor._wrap(xp.arange(bags) * length), size
-    if offsets._array.dtype.kind != "i":
-        raise RuntimeError(f"embedding_bag: expected offsets of type int64 or int32, but got {offsets.dtype.name}")
+        return Tensor._wrap(xp.arange(bags) * length), bags
     at = offsets._array
+    if at.dtype.kind != "i":
+        raise RuntimeError(f"embedding_bag: expected offsets of type int64 or int32, but got {offsets.dtype.name}")
     if include_last_offset and not at.size:
         raise RuntimeError("include_last_offset: number of offset should be at least 1")
     if xp.device_type == "cpu" and at.size:
-        _check_offsets(at, size)
-    return (offsets[:-1], int(at[-1])) if include_last_offset else (offsets, size)
+        _check_offsets(at, input._array.size)
+    return offsets, at.size - include_last_offset
 
 
 def _check_offsets(at: Any, size: int) -> None:

@@ -13,6 +13,7 @@ from trainctl.autograd.ops.cast import cast, check_broadcast, checked
 from trainctl.autograd.ops.shape import reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
+from trainctl.backend.arrays import backend_of
 
 METHODS = "select gather index_select masked_fill masked_select nonzero"
 IN_PLACE = "masked_fill"
@@ -205,12 +206,12 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     if input._array.ndim == 0:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, input._array.ndim)
-    size = input._array.shape[dim]
+    size, index = input._array.shape[dim], int(index)
     if not -size <= index < size:
         raise IndexError(
-            f"select(): index {int(index)} out of range for tensor of size {list(input.shape)} at dimension {dim}"
+            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
         )
-    return Slice.apply(input, index=(*[slice(None)] * dim, int(index)))
+    return Slice.apply(input, index=(*[slice(None)] * dim, index))
 
 
 class Gather(Op):
@@ -249,7 +250,7 @@ class ScatterSum(Op):
 
 def _check_range(index: Any, size: int, dim: int, kind: type[Exception]) -> None:
     """Raise an error if an index array leaves ``0 .. size - 1``."""
-    if index.size and not 0 <= index.min() <= index.max() < size:
+    if backend_of(index).on_host and index.size and not 0 <= index.min() <= index.max() < size:
         bad = index[(index < 0) | (index >= size)].flat[0]
         raise kind(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 

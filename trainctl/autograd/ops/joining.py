@@ -98,13 +98,13 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]._array.shape
+    dim = wrap_dim(dim, len(first) + 1)
     for number, each in enumerate(tensors):
         if each._array.shape != first:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(each.shape)} at entry {number}"
             )
-    dim = wrap_dim(dim, len(first) + 1)
     return cat([unsqueeze(each, dim) for each in tensors], dim)
 
 

@@ -131,15 +131,15 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (mat1 @ mat2)``; with beta 0 not even a NaN of ``input`` counts."""
-    return _weighted_sum(input, mm(mat1, mat2), beta, alpha)
+    return weighted_sum(input, mm(mat1, mat2), beta, alpha)
 
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (batch1 @ batch2)``; with beta 0 not even a NaN of ``input`` counts."""
-    return _weighted_sum(input, bmm(batch1, batch2), beta, alpha)
+    return weighted_sum(input, bmm(batch1, batch2), beta, alpha)
 
 
-def _weighted_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+def weighted_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """Return ``beta * input + alpha * product`` in the product's shape; integers have integer weights."""
     check_same_dtype(input, product)
     input = expand(input, product.shape)

@@ -107,9 +107,9 @@ class NLLLoss(Op):
             IndexError: a class outside ``[0, C)``.
         """
         xp, kept, classes = self.xp, target != self.ignore_index, shape[1]
-        every = bool(kept.all())
+        every = xp.on_host and bool(kept.all())
         target = target if every else xp.where(kept, target, 0)
-        if target.size and not 0 <= target.min() <= target.max() < classes:
+        if xp.on_host and target.size and not 0 <= target.min() <= target.max() < classes:
             bad = target[(target < 0) | (target >= classes)].flat[0]
             raise IndexError(
                 f"Target {bad} is out of bounds: expected a class in [0, {classes}) or ignore_index={self.ignore_index}"

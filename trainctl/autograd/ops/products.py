@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from trainctl.autograd.dims import wrap_dim, wrap_dims
@@ -12,8 +13,7 @@ from trainctl.autograd.ops.arithmetic import add, conj, mul
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import check_broadcast, check_tensor, promote, refuse
 from trainctl.autograd.ops.contraction import contract
-from trainctl.autograd.ops.linalg import _weighted_sum as weighted_sum
-from trainctl.autograd.ops.linalg import dot, matmul, mv, outer
+from trainctl.autograd.ops.linalg import dot, matmul, mv, outer, weighted_sum
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import permute, reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
@@ -21,7 +21,7 @@ from trainctl.autograd.tensor import Tensor
 METHODS = "addbmm addmv addr inner kron cross vdot"
 IN_PLACE = "addbmm addmv addr"
 FUNCTIONS = "addbmm addmv addr inner kron cross vdot tensordot chain_matmul"
-LINALG = "cross=linalg_cross vecdot multi_dot"
+LINALG = "matmul cross=linalg_cross vecdot multi_dot"
 
 
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
@@ -128,9 +128,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         trainctl.Size([2, 5])
     """
     if a._array.dtype != b._array.dtype:
-        raise RuntimeError(
-            f"tensordot: both inputs should have same dtype, but got {a.dtype.name} and {b.dtype.name}"
-        )
+        raise RuntimeError(f"tensordot: both inputs should have same dtype, but got {a.dtype.name} and {b.dtype.name}")
     refuse("b", "tensordot", a, b)
     firsts, seconds = _tensordot_dims(a, b, dims)
     for i, j in zip(firsts, seconds, strict=True):
@@ -266,7 +264,7 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
 
 def _chain_product(chain: list[Tensor]) -> Tensor:
     """Return the product of matrices, split where the dynamic programme says that it costs least."""
-    for number, (one, two) in enumerate(zip(chain, chain[1:], strict=False)):
+    for number, (one, two) in enumerate(pairwise(chain)):
         if one._array.shape[1] != two._array.shape[0]:
             raise RuntimeError(
                 f"multi_dot(): tensors {number} and {number + 1} with shapes {list(one.shape)} and {list(two.shape)} "

@@ -88,7 +88,10 @@ def _stream(generator: Generator | None) -> numpy.random.Generator:
 
 
 def uniform(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Any:
-    """Return uniform values in [0, 1) as an array."""
+    """Return uniform values in [0, 1) as an array; complex ones have both parts so."""
+    if numpy.dtype(kind).kind == "c":
+        parts = _stream(generator).random((*shape, 2))
+        return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
     if kind == numpy.float64:
         return _stream(generator).random(shape)
     if kind == numpy.float32:

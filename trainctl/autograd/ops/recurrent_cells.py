@@ -27,7 +27,7 @@ def rnn_tanh_cell(
         >>> rnn_tanh_cell(trainctl.ones(2, 3), trainctl.zeros(2, 4), trainctl.zeros(4, 3), trainctl.zeros(4, 4)).shape
         trainctl.Size([2, 4])
     """
-    _check("RNNCell", input, w_ih, w_hh, hx)
+    _check("RNNCell", input, w_ih, (hx, w_hh._array.shape[1]))
     return tanh(add(linear(input, w_ih, b_ih), linear(hx, w_hh, b_hh)))
 
 
@@ -39,7 +39,7 @@ def rnn_relu_cell(
     Raises:
         RuntimeError: shapes that do not fit.
     """
-    _check("RNNCell", input, w_ih, w_hh, hx)
+    _check("RNNCell", input, w_ih, (hx, w_hh._array.shape[1]))
     return relu(add(linear(input, w_ih, b_ih), linear(hx, w_hh, b_hh)))
 
 
@@ -72,7 +72,7 @@ def lstm_cell(
         tensor([0.5000, 0.5000, 0.5000, 0.5000])
     """
     h, c = hx
-    _check("LSTMCell", input, w_ih, w_hh, h, c)
+    _check("LSTMCell", input, w_ih, (h, w_hh._array.shape[1]), (c, w_hh._array.shape[0] // 4))
     gates = add(linear(input, w_ih, b_ih), linear(h, w_hh, b_hh))
     i, f, g, o = chunk(gates, 4, 1)
     c = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)))
@@ -94,29 +94,24 @@ def gru_cell(
         >>> gru_cell(trainctl.ones(1, 3), trainctl.ones(1, 2), trainctl.zeros(6, 3), trainctl.zeros(6, 2))
         tensor([[0.5000, 0.5000]])
     """
-    _check("GRUCell", input, w_ih, w_hh, hx)
+    _check("GRUCell", input, w_ih, (hx, w_hh._array.shape[1]))
     x_r, x_z, x_n = chunk(linear(input, w_ih, b_ih), 3, 1)
     h_r, h_z, h_n = chunk(linear(hx, w_hh, b_hh), 3, 1)
     new = tanh(add(x_n, mul(sigmoid(add(x_r, h_r)), h_n)))
     return add(mul(sub(hx, new), sigmoid(add(x_z, h_z))), new)
 
 
-def _check(name: str, input: Tensor, w_ih: Tensor, w_hh: Tensor, *states: Tensor) -> None:
-    """Raise RuntimeError if the input or a state does not have the sizes that the weights ask for."""
-    for each in (input, *states):
+def _check(name: str, input: Tensor, w_ih: Tensor, *states: tuple[Tensor, int]) -> None:
+    """Raise RuntimeError if the input, or one of the states, does not have the size that the weights ask for."""
+    for each in (input, *(state for state, _ in states)):
         if each._array.ndim != 2:
             raise RuntimeError(f"{name}: expected an input [N, I] and states [N, H], got shape {list(each.shape)}")
-    (batch, features), size = input._array.shape, w_hh._array.shape[1]
-    if features != w_ih._array.shape[1]:
-        raise RuntimeError(
-            f"{name}: input has inconsistent input_size: got {features} expected {w_ih._array.shape[1]}"
-        )
-    for number, each in enumerate(states):
-        if each._array.shape[0] != batch:
-            raise RuntimeError(
-                f"{name}: Input batch size {batch} doesn't match hidden{number} batch size {each._array.shape[0]}"
-            )
-        if each._array.shape[1] != size:
-            raise RuntimeError(
-                f"{name}: hidden{number} has inconsistent hidden_size: got {each._array.shape[1]}, expected {size}"
-            )
+    (batch, features), wanted = input._array.shape, w_ih._array.shape[1]
+    if features != wanted:
+        raise RuntimeError(f"{name}: input has inconsistent input_size: got {features} expected {wanted}")
+    for number, (state, size) in enumerate(states):
+        rows, width = state._array.shape
+        if rows != batch:
+            raise RuntimeError(f"{name}: Input batch size {batch} doesn't match hidden{number} batch size {rows}")
+        if width != size:
+            raise RuntimeError(f"{name}: hidden{number} has inconsistent hidden_size: got {width}, expected {size}")

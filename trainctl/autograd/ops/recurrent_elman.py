@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trainctl.autograd.ops.linalg import matmul
-from trainctl.autograd.ops.recurrent_layer import Recurrence
+from trainctl.autograd.ops.recurrent_cells import rnn_relu_cell, rnn_tanh_cell
+from trainctl.autograd.ops.recurrent_layer import Recurrence, RecurrentLayer
 from trainctl.autograd.tensor import Tensor
 
 
-class RNNLayer(Recurrence):
+class RNNLayer(RecurrentLayer):
     """``h = act(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh)`` along the steps.
 
     ``x [N, I], h [B, H], w_ih [H, I], w_hh [H, H], b_ih [H], b_hh [H]`` -> the state after each row ``[N, H]``, the last
     states ``[B, H]``, and for backward the states before and after each row.
     """
 
-    saves = (0, 2, 3)
+    saves = (0, 1, 2, 3, 4, 5)
     saves_output = (2, 3)
     relu: bool
 
@@ -31,13 +33,16 @@ class RNNLayer(Recurrence):
             state[...] = xp.maximum(new, 0, out=new) if self.relu else xp.tanh(new, out=new)
         return after.copy(), h, before, after
 
-    def backward(self, gy: Tensor | None, gh: Tensor | None, *_: None) -> Any:
-        x, w_ih, w_hh, before, after = self.saved[:3] + self.saved[-2:]
+    def gradients(self, gy: Tensor | None, gh: Tensor | None) -> Any:
+        x, _, w_ih, w_hh, *_, before, after = self.saved
         gates, gh = RNNLayerGradient.apply(after, w_hh, gy, gh, **self.params)
         gx = matmul(gates, w_ih) if self.needs(0) else None
         weights = self.weight_gradient(2, gates, x), self.weight_gradient(3, gates, before)
         gb = self.bias_gradient(gates, 4, 5)
         return gx, gh, *weights, gb, gb
+
+    def step(self, x: Tensor, states: Sequence[Tensor], weights: Sequence[Any]) -> tuple[Tensor, ...]:
+        return ((rnn_relu_cell if self.relu else rnn_tanh_cell)(x, *states, *weights),)
 
 
 class RNNLayerGradient(Recurrence):

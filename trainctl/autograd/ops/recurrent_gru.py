@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.linalg import matmul
-from trainctl.autograd.ops.recurrent_layer import Recurrence
+from trainctl.autograd.ops.recurrent_cells import gru_cell
+from trainctl.autograd.ops.recurrent_layer import Recurrence, RecurrentLayer
 from trainctl.autograd.ops.shape import narrow
 from trainctl.autograd.tensor import Tensor
 
 
-class GRULayer(Recurrence):
+class GRULayer(RecurrentLayer):
     """``n = tanh(x_n + r * h_n)``, ``h = (1 - z) * n + z * h`` along the steps (Cho et al., 2014).
 
     ``x [N, I], h [B, H], w_ih [3H, I], w_hh [3H, H], b_ih [3H], b_hh [3H]`` -> ``h`` after each row ``[N, H]``, the last
     ``h``, and for backward the gates, ``h`` before each row and ``h_n``, its part in gate n.
     """
 
-    saves = (0, 2, 3)
+    saves = (0, 1, 2, 3, 4, 5)
     saves_output = (2, 3, 4)
 
     def forward(self, x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
@@ -51,8 +53,8 @@ class GRULayer(Recurrence):
             y[rows] = state
         return y, h, gates, before, parts
 
-    def backward(self, gy: Tensor | None, gh: Tensor | None, *_: None) -> Any:
-        x, w_ih, w_hh, gates, before, parts = self.saved[:3] + self.saved[-3:]
+    def gradients(self, gy: Tensor | None, gh: Tensor | None) -> Any:
+        x, _, w_ih, w_hh, *_, gates, before, parts = self.saved
         size = before._array.shape[1]
         all_four, gh = GRULayerGradient.apply(gates, before, parts, w_hh, gy, gh, **self.params)
         of_input, of_state = narrow(all_four, 1, size, 3 * size), narrow(all_four, 1, 0, 3 * size)
@@ -60,6 +62,9 @@ class GRULayer(Recurrence):
         gw_ih, gw_hh = self.weight_gradient(2, of_input, x), self.weight_gradient(3, of_state, before)
         gb_ih, gb_hh = self.bias_gradient(of_input, 4), self.bias_gradient(of_state, 5)
         return gx, gh, gw_ih, _turned(gw_hh, size), gb_ih, _turned(gb_hh, size)
+
+    def step(self, x: Tensor, states: Sequence[Tensor], weights: Sequence[Any]) -> tuple[Tensor, ...]:
+        return (gru_cell(x, *states, *weights),)
 
 
 def _turned(rows: Tensor | None, size: int) -> Tensor | None:

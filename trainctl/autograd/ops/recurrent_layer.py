@@ -12,12 +12,16 @@ step are one tanh, for ``sigmoid(x) = tanh(x / 2) / 2 + 1 / 2``; the inner half 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from trainctl.autograd.engine import grad
 from trainctl.autograd.op import Op
+from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.linalg import matmul
 from trainctl.autograd.ops.reduction import sum
-from trainctl.autograd.ops.shape import transpose
+from trainctl.autograd.ops.shape import clone, transpose
+from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 
 
@@ -30,6 +34,25 @@ class Recurrence(Op):
 
     materializes_gradients = False
     steps: tuple[slice, ...]
+
+    def last_gradient(self, given: Any, width: int, kind: Any) -> Any:
+        """Return a new array ``[B, width]`` with the gradient of the last states, zeros where there is none."""
+        batch = max(rows.stop - rows.start for rows in self.steps)
+        return self.xp.zeros((batch, width), kind) if given is None else self.xp.array(given)
+
+
+class RecurrentLayer(Recurrence):
+    """Base of the layers: inputs are x, the first states, the weights; outputs y, the last states, and what is kept.
+
+    Attributes:
+        kinds: how many kinds of state there are.
+    """
+
+    kinds: ClassVar[int] = 1
+
+    if TYPE_CHECKING:  # the fused gradients, and one step in other ops
+        gradients: Callable[..., Any]
+        step: Callable[[Tensor, Sequence[Tensor], Sequence[Any]], tuple[Tensor, ...]]
 
     def products(self, x: Any, weight: Any, *biases: Any) -> Any:
         """Return ``x @ weight.T`` for all rows, plus the biases that are not None."""
@@ -45,10 +68,29 @@ class Recurrence(Op):
         scale[2 * size : 3 * size] = 1
         return scale
 
-    def last_gradient(self, given: Any, width: int, kind: Any) -> Any:
-        """Return a new array ``[B, width]`` with the gradient of the last states, zeros where there is none."""
-        batch = max(rows.stop - rows.start for rows in self.steps)
-        return self.xp.zeros((batch, width), kind) if given is None else self.xp.array(given)
+    def backward(self, *gys: Tensor | None) -> Any:
+        """Return the gradients of the inputs: fused, or, where they will be differentiated again, step by step."""
+        return self.recorded_gradients(gys) if state.grad else self.gradients(*gys[: 1 + self.kinds])
+
+    def recorded_gradients(self, gys: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        """Return the gradients by a graph of small ops, which has gradients itself."""
+        inputs: list[Any] = [None if each is None else clone(each) for each in self.saved[: len(self.edges)]]
+        pairs = [(y, gy) for y, gy in zip(self.unrolled(*inputs), gys, strict=False) if gy is not None]
+        outputs, given = zip(*pairs, strict=True)
+        wanted = [number for number in range(len(inputs)) if self.needs(number)]
+        found = grad(outputs, [inputs[number] for number in wanted], given, create_graph=True, allow_unused=True)
+        by_number = dict(zip(wanted, found, strict=True))
+        return tuple(by_number.get(number) for number in range(len(inputs)))
+
+    def unrolled(self, x: Tensor, *others: Any) -> tuple[Tensor, ...]:
+        """Return y and the last states in terms of other ops."""
+        states, weights, outputs = list(others[: self.kinds]), others[self.kinds :], {}
+        for rows in self.steps:
+            count = rows.stop - rows.start
+            new = self.step(x[rows], [each[:count] for each in states], weights)
+            states = [cat([first, each[count:]]) for first, each in zip(new, states, strict=True)]
+            outputs[rows.start] = new[0]
+        return cat([outputs[start] for start in sorted(outputs)]), *states
 
     def weight_gradient(self, number: int, gates: Tensor, rows: Tensor) -> Tensor | None:
         """Return the gradient of input ``number``, the weight that made ``gates`` of ``rows``, if it is wanted."""

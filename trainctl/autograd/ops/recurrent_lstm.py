@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trainctl.autograd.ops.arithmetic import mul
-from trainctl.autograd.ops.linalg import matmul
-from trainctl.autograd.ops.recurrent_layer import Recurrence
+from trainctl.autograd.ops.linalg import linear, matmul
+from trainctl.autograd.ops.recurrent_cells import lstm_cell
+from trainctl.autograd.ops.recurrent_layer import Recurrence, RecurrentLayer
 from trainctl.autograd.ops.shape import narrow
 from trainctl.autograd.tensor import Tensor
 
 
-class LSTMLayer(Recurrence):
+class LSTMLayer(RecurrentLayer):
     """``c = f * c + i * g``, ``h = (o * tanh(c)) @ w_hr.T`` along the steps (Hochreiter and Schmidhuber, 1997).
 
     ``x [N, I], h [B, P], c [B, H], w_ih [4H, I], w_hh [4H, P], b_ih [4H], b_hh [4H], w_hr [P, H]`` -> ``h`` after each
@@ -19,7 +21,8 @@ class LSTMLayer(Recurrence):
     after it. Without ``w_hr`` (None) there is no projection and P is H.
     """
 
-    saves = (0, 3, 4, 7)
+    kinds = 2
+    saves = (0, 1, 2, 3, 4, 5, 6, 7)
     saves_output = (3, 4, 5, 6)
 
     def forward(self, x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any) -> Any:
@@ -51,8 +54,8 @@ class LSTMLayer(Recurrence):
             y[rows] = state
         return y, h, c, gates, before, cells, tanhs
 
-    def backward(self, gy: Tensor | None, gh: Tensor | None, gc: Tensor | None, *_: None) -> Any:
-        x, w_ih, w_hh, w_hr, gates, before, cells, tanhs = self.saved[:4] + self.saved[-4:]
+    def gradients(self, gy: Tensor | None, gh: Tensor | None, gc: Tensor | None) -> Any:
+        x, _, _, w_ih, w_hh, _, _, w_hr, *_, gates, before, cells, tanhs = self.saved
         ggates, gh, gc, gys = LSTMLayerGradient.apply(gates, cells, tanhs, w_hh, w_hr, gy, gh, gc, **self.params)
         gx = matmul(ggates, w_ih) if self.needs(0) else None
         weights = self.weight_gradient(3, ggates, x), self.weight_gradient(4, ggates, before)
@@ -62,6 +65,10 @@ class LSTMLayer(Recurrence):
             projection = self.weight_gradient(7, gys, mul(narrow(gates, 1, 3 * size, size), tanhs))
         gb = self.bias_gradient(ggates, 5, 6)
         return gx, gh, gc, *weights, gb, gb, projection
+
+    def step(self, x: Tensor, states: Sequence[Tensor], weights: Sequence[Any]) -> tuple[Tensor, ...]:
+        h, c = lstm_cell(x, states, *weights[:4])
+        return h if weights[4] is None else linear(h, weights[4]), c
 
 
 class LSTMLayerGradient(Recurrence):

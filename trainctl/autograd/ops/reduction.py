@@ -370,7 +370,8 @@ class LogSumExp(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         xp = self.xp
-        top = xp.max(x.real, axis=self.dims, keepdims=True, initial=-xp.inf)
+        empty = 0 in (x.shape[dim] for dim in self.dims)  # then the sum is 0, and its logarithm -inf
+        top = xp.zeros((), x.real.dtype) if empty else xp.max(x.real, axis=self.dims, keepdims=True)
         top = xp.where(xp.isfinite(top), top, 0)  # all -inf, or an inf: shift by nothing
         summed = xp.log(xp.sum(xp.exp(x - top), axis=self.dims, keepdims=True)) + top
         return summed if self.keepdim else xp.squeeze(summed, axis=self.dims)

@@ -35,6 +35,8 @@ def _widened(xp: Any, x: Any) -> Any:
 def scan(xp: Any, dim: int, combine: Callable[[Any, Any], tuple[Any, ...]], *arrays: Any) -> tuple[Any, ...]:
     """Return the running combination of arrays along ``dim``, in log2(size) passes over them whole.
 
+    Where the dim has but one element there is no pass to make, and they come back as they are.
+
     Args:
         xp: the backend.
         dim: the dimension.
@@ -46,11 +48,14 @@ def scan(xp: Any, dim: int, combine: Callable[[Any, Any], tuple[Any, ...]], *arr
         earlier = tuple(each[(*before, slice(None, -step))] for each in arrays)
         later = tuple(each[(*before, slice(step, None))] for each in arrays)
         first = (each[(*before, slice(None, step))] for each in arrays)
-        arrays = tuple(
-            xp.concatenate(pair, axis=dim) for pair in zip(first, combine(earlier, later), strict=True)
-        )
+        arrays = tuple(xp.concatenate(pair, axis=dim) for pair in zip(first, combine(earlier, later), strict=True))
         step *= 2
     return arrays
+
+
+def running(xp: Any, combine: Callable[..., Any], x: Any, dim: int) -> Any:
+    """Return the running combination of one array by an associative function of two."""
+    return scan(xp, dim, lambda early, late: (combine(early[0], late[0]),), x)[0]
 
 
 def _apply_along(cls: type[Op], x: Tensor, dim: int, **params: Any) -> Tensor:
@@ -67,8 +72,8 @@ class CumSum(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         xp = self.xp
-        running = xp.cumsum(xp.flip(x, self.dim) if self.reverse else x, axis=self.dim, dtype=_widened(xp, x))
-        y = running.astype(x.dtype, copy=False)
+        total = xp.cumsum(xp.flip(x, self.dim) if self.reverse else x, axis=self.dim, dtype=_widened(xp, x))
+        y = total.astype(x.dtype, copy=False)
         return xp.flip(y, self.dim).copy() if self.reverse else y
 
     def backward(self, gy: Tensor) -> Any:
@@ -159,7 +164,7 @@ class Recurrence(Op):
         if self.reverse:
             a, b = xp.roll(xp.flip(a, self.dim), 1, self.dim), xp.flip(b, self.dim)
         _, r = scan(xp, self.dim, lambda early, late: (early[0] * late[0], late[0] * early[1] + late[1]), a, b)
-        return xp.flip(r, self.dim).copy() if self.reverse else r.copy() if r is b else r
+        return (xp.flip(r, self.dim) if self.reverse else r).copy()
 
     def backward(self, gy: Tensor) -> Any:
         a, r = self.saved
@@ -179,25 +184,20 @@ def _delayed(x: Tensor, dim: int, first: float) -> Tensor:
 
 
 class ArgCumMax(Op):
-    """Index of the largest (``at_least="greater_equal"``) or smallest (``"less_equal"``) element so far.
+    """Index of the largest (``function="maximum"``) or smallest (``"minimum"``) element so far.
 
     Of equal ones it is the last; a NaN beats everything before it.
     """
 
     differentiable = False
-    at_least: str
+    function: str
     dim: int
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        xp, at_least = self.xp, getattr(self.xp, self.at_least)
-
-        def better(early: Any, late: Any) -> tuple[Any, Any]:
-            takes = at_least(late[0], early[0]) | (late[0] != late[0])
-            return xp.where(takes, late[0], early[0]), xp.where(takes, late[1], early[1])
-
+        xp = self.xp
+        extreme = running(xp, getattr(xp, self.function), x, self.dim)
         places = xp.arange(x.shape[self.dim]).reshape((-1,) + (1,) * (x.ndim - self.dim - 1))
-        _, index = scan(xp, self.dim, better, x, xp.broadcast_to(places, x.shape))
-        return index.copy() if x.shape[self.dim] < 2 else index  # no pass was made: still the read-only view
+        return running(xp, xp.maximum, xp.where((x == extreme) | (x != x), places, 0), self.dim)
 
 
 @numpy_names
@@ -213,7 +213,7 @@ def cummax(input: Tensor, dim: int) -> ValuesIndices:
         >>> trainctl.tensor([1, 3, 2, 3]).cummax(0).indices
         tensor([0, 1, 1, 3])
     """
-    return _running_extreme("cummax", input, dim, "greater_equal")
+    return _running_extreme("cummax", input, dim, "maximum")
 
 
 @numpy_names
@@ -229,13 +229,14 @@ def cummin(input: Tensor, dim: int) -> ValuesIndices:
         >>> trainctl.tensor([2, 1, 3, 1]).cummin(0).values
         tensor([2, 1, 1, 1])
     """
-    return _running_extreme("cummin", input, dim, "less_equal")
+    return _running_extreme("cummin", input, dim, "minimum")
 
 
-def _running_extreme(op: str, input: Tensor, dim: int, at_least: str) -> ValuesIndices:
+def _running_extreme(op: str, input: Tensor, dim: int, function: str) -> ValuesIndices:
     check_tensor(op, input, "input")
+    wrap_dim(dim, input._array.ndim)
     refuse("c", op, input)
-    indices = _apply_along(ArgCumMax, input, dim, at_least=at_least)
+    indices = _apply_along(ArgCumMax, input, dim, function=function)
     return ValuesIndices(taken_along(input, indices, dim), indices)
 
 
@@ -256,8 +257,7 @@ class LogCumSumExp(Op):
         wide = x.astype(_widened(xp, x), copy=False)
         if x.dtype.kind == "c":
             return _sequential(xp, wide, self.dim).astype(x.dtype, copy=False)
-        (y,) = scan(xp, self.dim, lambda early, late: (xp.logaddexp(early[0], late[0]),), wide)
-        return y.astype(x.dtype)
+        return running(xp, xp.logaddexp, wide, self.dim).astype(x.dtype)
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved  # exp(y[k]) = exp(y[k-1]) + exp(x[k]); between running sums of one scale nothing overflows
@@ -297,5 +297,6 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
         tensor([0.0000, 0.6931])
     """
     check_tensor("logcumsumexp", input, "input")
+    wrap_dim(dim, input._array.ndim)
     refuse("bui", "logcumsumexp", input)
     return _apply_along(LogCumSumExp, input, dim)

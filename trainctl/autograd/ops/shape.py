@@ -183,7 +183,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     shape = input._array.shape
     dim = wrap_dim(dim, len(shape))
     if not shape:
-        raise IndexError("unflatten: a 0-d tensor has no dimension to split")
+        raise RuntimeError("unflatten: a 0-d tensor has no dimension to split")
     if not sizes:
         raise RuntimeError("unflatten: sizes must be non-empty")
     try:
@@ -286,10 +286,10 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
     dim = wrap_dim(dim, input._array.ndim)
-    size = input._array.shape[dim]
+    size, start = input._array.shape[dim], int(start)
     if not -size <= start <= size:
-        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {int(start)})")
-    start = int(start) + size if start < 0 else int(start)
+        raise IndexError(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+    start += size if start < 0 else 0
     if start > size - length:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
     return slice_dim(input, dim, start, start + length)

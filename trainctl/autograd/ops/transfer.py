@@ -7,7 +7,7 @@ from typing import Any
 from trainctl.autograd.op import Op
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import backend_for, backend_of
-from trainctl.backend.devices import device
+from trainctl.backend.devices import CPU, device
 
 
 class Transfer(Op):
@@ -30,9 +30,11 @@ def move(x: Tensor, where: Any) -> Tensor:
     Raises:
         RuntimeError: the device does not exist here; says why.
     """
+    have = x.device
+    if where is CPU and have is CPU:
+        return x
     wanted = where if isinstance(where, device) else device(where)
     backend_for(wanted)
-    have = x.device
     if wanted.type == have.type and (wanted.index is None or have.index in (None, wanted.index)):
         return x
     return Transfer.apply(x, device=wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trainctl.autograd.dims import numpy_names, wrap_dim
@@ -27,8 +28,9 @@ class Distinct(Op):
         xp, shape = self.xp, x.shape
         x = x.reshape(-1) if self.dim is None else xp.moveaxis(x, self.dim, 0)
         size = x.shape[0]
-        rows = x.reshape((size, x.size // max(size, 1)))
-        order = xp.lexsort(rows.T[::-1]) if self.sorts else xp.arange(size)  # by the first element, then the second, ...
+        rows = x.reshape((size, math.prod(x.shape[1:])))
+        columns = xp.ascontiguousarray(rows.T[::-1])  # the last key counts most: the first element
+        order = xp.lexsort(columns) if self.sorts else xp.arange(size)
         rows = rows[order]
         new = xp.concatenate((xp.ones(min(size, 1), bool), (rows[1:] != rows[:-1]).any(axis=1)))
         inverse = xp.empty(size, xp.int64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.tensor import Tensor
+from trainctl.nn.uninitialized import is_lazy
 
 if TYPE_CHECKING:
     from trainctl.nn.modules.module import Module
@@ -77,7 +78,7 @@ def load_state(module: Module, given: Mapping[str, Any], strict: bool, assign: b
 def _difference(path: str, given: Any, own: Tensor) -> list[str]:
     if not isinstance(given, Tensor):
         return [f'While copying the parameter named "{path}", expected trainctl.Tensor but received {type(given)}.']
-    if given.shape != own.shape:
+    if not is_lazy(own) and given.shape != own.shape:
         return [
             f"size mismatch for {path}: copying a param with shape {given.shape} from checkpoint, "
             f"the shape in current model is {own.shape}."
@@ -87,6 +88,10 @@ def _difference(path: str, given: Any, own: Tensor) -> list[str]:
 
 def _put(table: dict[str, Any], name: str, given: Tensor, assign: bool) -> None:
     own = table[name]
+    if is_lazy(own) and not is_lazy(given):
+        own.materialize(given.shape)
+    if is_lazy(given):
+        return
     if not assign:
         own.copy_(given)
     elif type(own) is type(given) or not own.requires_grad:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from trainctl.autograd.ops.creation import arange, full, tensor
+from trainctl.autograd.ops.creation import arange, tensor
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
@@ -127,20 +127,20 @@ def pack_padded_sequence(
     """
     steps_first = input.transpose(0, 1) if batch_first else input
     listed = _checked_lengths(steps_first, lengths)
-    order = None
+    indices = None
     if not enforce_sorted:
-        order = sorted(range(len(listed)), key=lambda i: -listed[i])
-        listed = [listed[i] for i in order]
-        order = tensor(order, device=input.device)
-        steps_first = steps_first.index_select(1, order)
-    elif any(first < second for first, second in zip(listed, listed[1:], strict=False)):
+        order = sorted(range(len(listed)), key=lambda number: -listed[number])
+        listed = [listed[number] for number in order]
+        indices = tensor(order, device=input.device)
+        steps_first = steps_first.index_select(1, indices)
+    elif listed != sorted(listed, reverse=True):
         raise RuntimeError(
             f"`lengths` array must be sorted in decreasing order when `enforce_sorted` is True, got {listed}. "
             "You can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence."
         )
     running = _running(listed, listed[0])
     data = steps_first[: listed[0]][running.to(input.device)]
-    return PackedSequence(data, running.sum(1), order)
+    return PackedSequence(data, running.sum(1), indices)
 
 
 def _checked_lengths(input: Tensor, lengths: Tensor | Sequence[int]) -> list[int]:
@@ -203,16 +203,15 @@ def pad_packed_sequence(
             f"but got total_length={total_length} and max sequence length being {longest}"
         )
     lengths = (batch_sizes.unsqueeze(1) > arange(batch)).sum(0)
-    padded = _filled((steps, batch, *data.shape[1:]), padding_value, data)
+    padded = _padding((steps, batch, *data.shape[1:]), padding_value, data)
     padded[_running(lengths.tolist(), steps).to(data.device)] = data
     if unsorted is not None:
         padded, lengths = padded.index_select(1, unsorted), lengths[unsorted.cpu()]
     return padded.transpose(0, 1) if batch_first else padded, lengths
 
 
-def _filled(shape: tuple[int, ...], value: float, like: Tensor) -> Tensor:
-    kind = like.dtype
-    return full(shape, value if kind.category >= 2 else int(value), dtype=kind, device=like.device)
+def _padding(shape: tuple[int, ...], value: float, like: Tensor) -> Tensor:
+    return like.new_full(shape, value if like.dtype.category >= 2 else int(value))
 
 
 def pad_sequence(
@@ -243,7 +242,7 @@ def pad_sequence(
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     first, lengths = listed[0], [each.shape[0] for each in listed]
     steps = max(lengths)
-    padded = _filled((steps, len(listed), *first.shape[1:]), padding_value, first)
+    padded = _padding((steps, len(listed), *first.shape[1:]), padding_value, first)
     batch = padded.transpose(0, 1)
     filled = _running(lengths, steps).transpose(0, 1)
     if padding_side == "left":

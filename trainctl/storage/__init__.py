@@ -1,0 +1,1 @@
+"""Tensors and trees of them on disk: safetensors and JSON, never pickle."""
