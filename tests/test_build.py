@@ -22,6 +22,7 @@ NO_GPU = "no NVIDIA driver (libcuda.so.1 was not found)"
 def without_a_gpu(monkeypatch):
     monkeypatch.setattr("trainctl.backend.cuda.driver_devices", lambda: NO_GPU)
 
+
 TEMPLATE = """\
 data: {{dataset: {{MNIST: {{root: {root}}}}}, split: {{val: {val}}}, transforms: {transforms}}}
 loss: {loss}

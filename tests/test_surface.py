@@ -23,6 +23,77 @@ PLACES = (
 SURFACE = Path(__file__).with_name("surface.txt").read_text()
 
 
+# What is not written yet; a name that is must leave the list (the tests are strict about that).
+PENDING = frozenset(
+    [
+        "argwhere",
+        "atleast_1d",
+        "atleast_2d",
+        "atleast_3d",
+        "broadcast_tensors",
+        "broadcast_to",
+        "column_stack",
+        "dsplit",
+        "dstack",
+        "flip",
+        "fliplr",
+        "flipud",
+        "hsplit",
+        "hstack",
+        "index_add",
+        "index_copy",
+        "index_fill",
+        "index_put",
+        "index_reduce",
+        "logspace",
+        "masked_scatter",
+        "meshgrid",
+        "movedim",
+        "put",
+        "ravel",
+        "repeat_interleave",
+        "roll",
+        "rot90",
+        "scatter",
+        "scatter_add",
+        "scatter_reduce",
+        "slice",
+        "split_with_sizes",
+        "take",
+        "take_along_dim",
+        "tensor_split",
+        "tile",
+        "unfold",
+        "vsplit",
+        "vstack",
+        "fill",
+        "nn.functional.unfold",
+        "__lshift__",
+        "__rlshift__",
+        "__ilshift__",
+        "__rshift__",
+        "__rrshift__",
+        "__irshift__",
+        "normal",
+        "randint_like",
+        "nms",
+        "autograd.gradgradcheck",
+        "nn.init.dirac_",
+        "nn.init.trunc_normal_",
+        "nn.init.orthogonal_",
+        "nn.init.sparse_",
+    ]
+)
+
+
+@pytest.fixture(autouse=True)
+def pending(request):
+    """Expect names that are not written yet to be missing, and only those."""
+    name = request.node.callspec.params.get("name") if hasattr(request.node, "callspec") else None
+    if name in PENDING:
+        request.applymarker(pytest.mark.xfail(reason="not written yet: see PENDING", strict=True))
+
+
 def names(section: str) -> list[str]:
     """Return the names listed under a section's heading."""
     text = re.sub("#.*", "", SURFACE)

@@ -138,13 +138,13 @@ TABLE = r"""
         did you mean 'ReLU'?
 #   - ReLU\n ->   - 3\n
     10:5 model.2: expected a layer, got 3 (an integer)
-        write a name such as `Conv1d`, or `Name: {argument: value}`
+        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
 #   - ReLU\n ->   - [ReLU]\n
     10:5 model.2: expected a layer, got ['ReLU'] (a list)
-        write a name such as `Conv1d`, or `Name: {argument: value}`
+        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
 #   - ReLU\n ->   - {}\n
     10:5 model.2: expected a layer, got {} (a mapping)
-        write a name such as `Conv1d`, or `Name: {argument: value}`
+        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
 #   - ReLU\n ->   - ReLU: {inplce: true}\n
     10:12 model.2.ReLU.inplce: ReLU has no such argument
         did you mean 'inplace'?
@@ -161,7 +161,7 @@ TABLE = r"""
         keep one of them; to replace it from outside the file, set the whole value
 #   - ReLU\n ->   - Adam\n
     10:5 model.2: unknown layer 'Adam'
-        'Adam' is an optimizer; valid: 'Conv1d', 'Conv2d', 'Conv3d', 'Dropout', 'Flatten', 'Identity', 'Linear', 'LogSoftmax', 'ReLU', 'Sigmoid', 'Softmax', 'Tanh' and 1 more
+        'Adam' is an optimizer; valid: 'AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveAvgPool3d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d', 'AdaptiveMaxPool3d', 'AlphaDropout', 'AvgPool1d', 'AvgPool2d', 'AvgPool3d', 'BatchNorm1d', 'BatchNorm2d' and 82 more
 #   - ReLU\n ->   - Conv2d: {kernel_size: [3, a]}\n
     10:5 model.2.Conv2d: missing argument 'out_channels'
         add `out_channels: ...` (an integer)
@@ -187,7 +187,7 @@ TABLE = r"""
         did you mean 'CrossEntropyLoss'?
 # loss: CrossEntropyLoss -> loss: [CrossEntropyLoss]
     12:7 loss: expected a loss, got ['CrossEntropyLoss'] (a list)
-        write a name such as `CrossEntropyLoss`, or `Name: {argument: value}`
+        write a name such as `BCELoss`, or `Name: {argument: value}`
 # loss: CrossEntropyLoss -> loss: {CrossEntropyLoss: {reduction: avg}}
     12:38 loss.CrossEntropyLoss.reduction: expected 'none', 'mean' or 'sum', got 'avg' (a string)
 # loss: CrossEntropyLoss\n -> (nothing)

@@ -117,7 +117,9 @@ def ratings() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     mildness, quality = random.standard_normal(40), random.standard_normal(60)
     batches = []
     for _ in range(STEPS):
-        users, films, before = (random.randint(0, high, shape).astype(np.int64) for high, shape in ((40, 64), (60, 64), (60, (64, 4))))
+        users, films, before = (
+            random.randint(0, high, shape).astype(np.int64) for high, shape in ((40, 64), (60, 64), (60, (64, 4)))
+        )
         batches.append((users, films, before, (mildness[users] + quality[films]).astype(np.float32)))
     return batches
 

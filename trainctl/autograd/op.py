@@ -154,7 +154,7 @@ class Op:
         if self.saves or self.saves_output:
             saved: list[Any] = [SavedTensor(inputs[i]) for i in self.saves]
             if self.saves_output:
-                numbers = range(len(outputs)) if self.saves_output is True else self.saves_output
+                numbers = self.saves_output if isinstance(self.saves_output, tuple) else range(len(outputs))
                 saved.extend(SavedOutput(outputs[number], number) for number in numbers)
             self._saved = saved
 

@@ -82,7 +82,9 @@ def test_huge_scores_do_not_overflow():
 def test_dropped_weights_are_made_up_for_by_the_others():
     trainctl.manual_seed(0)
     q, v = trainctl.zeros(1, 1, 4), trainctl.ones(1, 1000, 1)
-    y = F.scaled_dot_product_attention(q.expand(2000, 1, 4), trainctl.zeros(2000, 1000, 4), v.expand(2000, 1000, 1), dropout_p=0.25)
+    y = F.scaled_dot_product_attention(
+        q.expand(2000, 1, 4), trainctl.zeros(2000, 1000, 4), v.expand(2000, 1000, 1), dropout_p=0.25
+    )
     assert y.mean().item() == pytest.approx(1, abs=2e-3)
     assert y.std().item() == pytest.approx(math.sqrt(0.25 / 0.75 / 1000), rel=0.05)
     assert F.scaled_dot_product_attention(q, q, q + 1, dropout_p=1.0).tolist() == [[[0, 0, 0, 0]]]

@@ -31,5 +31,7 @@ test_values, test_gradient, test_refusal = table("bilinear", ROWS, REFUSALS)
 
 
 def test_gradients_of_gradients():
-    inputs = [trainctl.randn(*shape, dtype=trainctl.float64, requires_grad=True) for shape in ((2, 2), (2, 3), (2, 2, 3))]
+    inputs = [
+        trainctl.randn(*shape, dtype=trainctl.float64, requires_grad=True) for shape in ((2, 2), (2, 3), (2, 2, 3))
+    ]
     assert gradgradcheck(trainctl.nn.functional.bilinear, inputs)

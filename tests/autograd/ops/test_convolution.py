@@ -93,8 +93,14 @@ def random_cases(n: int, count: int):
     for _ in range(count):
         groups, depth, outputs = draw.choice([1, 1, 2, 3]), draw.choice([1, 1, 2, 3]), draw.choice([1, 2, 3])
         kernel = draw.randint(1, 4, n)
-        options = {name: tuple(draw.randint(low, high, n).tolist()) for name, low, high in (("stride", 1, 4), ("padding", 0, 3), ("dilation", 1, 3))}
-        room = [max(1, d * (k - 1) + 1 - 2 * p) for d, k, p in zip(options["dilation"], kernel, options["padding"], strict=True)]
+        options = {
+            name: tuple(draw.randint(low, high, n).tolist())
+            for name, low, high in (("stride", 1, 4), ("padding", 0, 3), ("dilation", 1, 3))
+        }
+        room = [
+            max(1, d * (k - 1) + 1 - 2 * p)
+            for d, k, p in zip(options["dilation"], kernel, options["padding"], strict=True)
+        ]
         spatial = [int(draw.randint(least, least + 5)) for least in room]
         x = A(draw.randint(1, 4), groups * depth, *spatial, dtype="float64", layout=draw.choice(["", "", "T", "step"]))
         weight, bias = A(groups * outputs, depth, *kernel, dtype="float64"), A(groups * outputs, dtype="float64")

@@ -14,7 +14,7 @@ scripts = Scripts()
 CHANNELS = {"dropout1d": (2, 3), "dropout2d": (4,), "dropout3d": (4, 5), "feature_alpha_dropout": (2, 3, 4, 5)}
 BY_CHANNEL = [(name, ndim) for name, dims in CHANNELS.items() for ndim in dims]
 NAMES = [*CHANNELS, "alpha_dropout"]
-SHAPES = {name: (3, 4, 2, 2) for name in NAMES} | {"dropout1d": (3, 4, 2), "dropout3d": (3, 4, 2, 1, 2)}
+SHAPES = dict.fromkeys(NAMES, (3, 4, 2, 2)) | {"dropout1d": (3, 4, 2), "dropout3d": (3, 4, 2, 1, 2)}
 
 
 @pytest.mark.parametrize(("name", "ndim"), BY_CHANNEL)
@@ -81,7 +81,12 @@ for _name in NAMES:
     def what_is_certain(lib, name=_name):
         x = lib.ones(*SHAPES[name])
         drop = getattr(lib.nn.functional, name)
-        return [drop(x, 0.5, False) is x, drop(x, 1.0, True).unique().tolist(), lib.equal(drop(x, 0.0, True), x), x.unique().tolist() == [1.0]]
+        return [
+            drop(x, 0.5, False) is x,
+            drop(x, 1.0, True).unique().tolist(),
+            lib.equal(drop(x, 0.0, True), x),
+            x.unique().tolist() == [1.0],
+        ]
 
     @scripts.gives([True, True])
     def in_place(lib, name=_name):

@@ -12,7 +12,16 @@ def weights(bias=True, further=False, zeros=False, **kind):
     """What stands between the number of heads and the options."""
     k = A(1, 1, E, **kind) if further else None
     v = A(1, 1, E, **kind) if further else None
-    return (A(3 * E, E, **kind), A(3 * E, **kind) if bias else None, k, v, zeros, 0.0, A(E, E, **kind), A(E, **kind) if bias else None)
+    return (
+        A(3 * E, E, **kind),
+        A(3 * E, **kind) if bias else None,
+        k,
+        v,
+        zeros,
+        0.0,
+        A(E, E, **kind),
+        A(E, **kind) if bias else None,
+    )
 
 
 def call(*lead, length=3, keys=5, options=None, **named):
@@ -23,11 +32,20 @@ def call(*lead, length=3, keys=5, options=None, **named):
 
 def ignored(*shape):
     """A bool mask that leaves every query a key: the first."""
-    values = [[place % 3 == 1 for place in range(shape[-1])]] * shape[0] if len(shape) > 1 else [place % 3 == 1 for place in range(shape[0])]
+    values = (
+        [[place % 3 == 1 for place in range(shape[-1])]] * shape[0]
+        if len(shape) > 1
+        else [place % 3 == 1 for place in range(shape[0])]
+    )
     return A(dtype="bool", values=values)
 
 
-SEPARATE = {"use_separate_proj_weight": True, "q_proj_weight": A(E, E), "k_proj_weight": A(E, 3), "v_proj_weight": A(E, 2)}
+SEPARATE = {
+    "use_separate_proj_weight": True,
+    "q_proj_weight": A(E, E),
+    "k_proj_weight": A(E, 3),
+    "v_proj_weight": A(E, 2),
+}
 UPPER = A(dtype="bool", values=[[False, True, True], [False, False, True], [False] * 3])
 ROWS = [
     Row("nn.functional.multi_head_attention_forward", [

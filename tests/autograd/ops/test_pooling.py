@@ -84,7 +84,9 @@ test_values, test_gradient, test_refusal = table("pooling", ROWS, REFUSALS)
 @pytest.mark.parametrize("given", [(2,), (3, 1)])
 def test_gradients_of_gradients_are_those_of_differences(name, given):
     trainctl.manual_seed(0)
-    x = (trainctl.randperm(16).double() / 4).reshape(1, 1, 4, 4).requires_grad_()  # far apart: a step of a difference passes none
+    x = (
+        (trainctl.randperm(16).double() / 4).reshape(1, 1, 4, 4).requires_grad_()
+    )  # far apart: a step of a difference passes none
     norm = (2.0,) if name == "lp_pool2d" else ()
     assert gradgradcheck(lambda x: getattr(F, name)(x * x, *norm, *given), (x,))
 
@@ -95,7 +97,13 @@ def random_cases(n: int, count: int, largest: bool):
         kernel = tuple(draw.randint(1, 5, n).tolist())
         padding = tuple(int(draw.randint(0, k // 2 + 1)) for k in kernel)
         stride, ceil_mode = tuple(draw.randint(1, 5, n).tolist()), bool(draw.rand() < 0.5)
-        x = A(draw.randint(1, 3), 2, *(int(k + draw.randint(0, 5)) for k in kernel), dtype="float64", layout=draw.choice(["", "T"]))
+        x = A(
+            draw.randint(1, 3),
+            2,
+            *(int(k + draw.randint(0, 5)) for k in kernel),
+            dtype="float64",
+            layout=draw.choice(["", "T"]),
+        )
         more = (1, ceil_mode, True) if largest else (ceil_mode, bool(draw.rand() < 0.5))
         yield case(x, kernel, stride, padding, *more)
 
@@ -103,7 +111,9 @@ def random_cases(n: int, count: int, largest: bool):
 @pytest.mark.skipif(torch is None, reason="needs the extra `parity`")
 @pytest.mark.parametrize("name", [f"{kind}_pool{n}d" for kind in ("max", "avg") for n in (1, 2, 3)])
 def test_options_drawn_at_random(name):
-    row = Row(f"nn.functional.{name}", list(random_cases(int(name[-2]), 40, name.startswith("max"))), rtol=1e-12, atol=1e-12)
+    row = Row(
+        f"nn.functional.{name}", list(random_cases(int(name[-2]), 40, name.startswith("max"))), rtol=1e-12, atol=1e-12
+    )
     for number in range(len(row.cases)):
         check_values(row, number, "pooling")
 

@@ -20,7 +20,13 @@ def shares(indices, size):
 def test_bernoulli_is_1_with_the_probability(p):
     trainctl.manual_seed(0)
     x = trainctl.full((50_000,), p)
-    for y in (trainctl.bernoulli(x), trainctl.bernoulli(x, p), x.bernoulli(), trainctl.empty(50_000).bernoulli_(p), x.clone().bernoulli_(x)):
+    for y in (
+        trainctl.bernoulli(x),
+        trainctl.bernoulli(x, p),
+        x.bernoulli(),
+        trainctl.empty(50_000).bernoulli_(p),
+        x.clone().bernoulli_(x),
+    ):
         assert set(y.unique().tolist()) <= {0.0, 1.0}
         assert y.mean().item() == pytest.approx(p, abs=0.01)
 
@@ -55,7 +61,11 @@ def test_a_generator_of_one_s_own():
     def drawn(seed):
         generator = trainctl.Generator().manual_seed(seed)
         weights = trainctl.ones(50)
-        return [trainctl.multinomial(weights, 20, generator=generator), trainctl.bernoulli(weights / 2, generator=generator), trainctl.zeros(50).bernoulli_(generator=generator)]
+        return [
+            trainctl.multinomial(weights, 20, generator=generator),
+            trainctl.bernoulli(weights / 2, generator=generator),
+            trainctl.zeros(50).bernoulli_(generator=generator),
+        ]
 
     assert all(trainctl.equal(one, other) for one, other in zip(drawn(1), drawn(1), strict=True))
     assert not any(trainctl.equal(one, other) for one, other in zip(drawn(1), drawn(2), strict=True))
@@ -72,7 +82,13 @@ def what_is_certain(lib):
 @scripts.gives([[0, 2], [2, 3], "lib.float16", "lib.int64", "lib.bool"])
 def shapes_and_dtypes(lib):
     half = lib.bernoulli(lib.ones(2, 3, dtype=lib.float16))
-    return [lib.multinomial(lib.zeros(0, 3), 2).shape, half.shape, half.dtype, lib.bernoulli(lib.ones(2).long(), 0.5).dtype, lib.zeros(2).bool().bernoulli_().dtype]
+    return [
+        lib.multinomial(lib.zeros(0, 3), 2).shape,
+        half.shape,
+        half.dtype,
+        lib.bernoulli(lib.ones(2).long(), 0.5).dtype,
+        lib.zeros(2).bool().bernoulli_().dtype,
+    ]
 
 
 @scripts.gives([True, [0.0, 0.0]])
@@ -91,7 +107,10 @@ def probabilities_broadcast(lib):
 @scripts.gives([True, True])
 def into_out(lib):
     out, indices = lib.zeros(2), lib.zeros(1, dtype=lib.int64)
-    return [lib.bernoulli(lib.ones(2), out=out) is out and out.tolist() == [1, 1], lib.multinomial(lib.tensor([0.0, 1.0]), 1, out=indices) is indices and indices.tolist() == [1]]
+    return [
+        lib.bernoulli(lib.ones(2), out=out) is out and out.tolist() == [1, 1],
+        lib.multinomial(lib.tensor([0.0, 1.0]), 1, out=indices) is indices and indices.tolist() == [1],
+    ]
 
 
 for _p in (-0.1, 1.1):

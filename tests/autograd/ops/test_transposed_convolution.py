@@ -66,7 +66,9 @@ def random_cases(n: int, count: int):
         groups, depth, outputs = (int(draw.choice([1, 1, 2, 3])) for _ in range(3))
         stride, dilation, kernel = (tuple(draw.randint(1, 4, n).tolist()) for _ in range(3))
         extra = tuple(int(draw.randint(max(s, d))) for s, d in zip(stride, dilation, strict=True))
-        x = A(draw.randint(1, 4), groups * depth, *draw.randint(3, 6, n), dtype="float64", layout=draw.choice(["", "T"]))
+        x = A(
+            draw.randint(1, 4), groups * depth, *draw.randint(3, 6, n), dtype="float64", layout=draw.choice(["", "T"])
+        )
         weight, bias = A(groups * depth, outputs, *kernel, dtype="float64"), A(groups * outputs, dtype="float64")
         padding = tuple(draw.randint(0, 2, n).tolist())
         yield case(x, weight, bias, stride, padding, extra, groups, dilation)
@@ -82,6 +84,10 @@ def test_options_drawn_at_random(n):
 
 def test_it_is_the_gradient_of_a_convolution_s_input():
     trainctl.manual_seed(0)
-    x, w, gy = trainctl.rand(2, 3, 7, 8, **DOUBLE), trainctl.rand(4, 3, 3, 2, **DOUBLE), trainctl.rand(2, 4, 3, 4, **DOUBLE)
+    x, w, gy = (
+        trainctl.rand(2, 3, 7, 8, **DOUBLE),
+        trainctl.rand(4, 3, 3, 2, **DOUBLE),
+        trainctl.rand(2, 4, 3, 4, **DOUBLE),
+    )
     (gx,) = trainctl.autograd.grad(F.conv2d(x, w, stride=2), x, gy)
     np.testing.assert_allclose(gx.numpy(), F.conv_transpose2d(gy, w, stride=2).detach().numpy(), rtol=1e-12)

@@ -12,7 +12,9 @@ def there_and_back(n):
     def call(lib, x, kernel_size, stride=None, padding=0, sized=False):
         functional = lib.nn.functional
         y, where = getattr(functional, f"max_pool{n}d")(x, kernel_size, stride, padding, return_indices=True)
-        return getattr(functional, f"max_unpool{n}d")(y, where, kernel_size, stride, padding, tuple(x.shape[-n:]) if sized else None)
+        return getattr(functional, f"max_unpool{n}d")(
+            y, where, kernel_size, stride, padding, tuple(x.shape[-n:]) if sized else None
+        )
 
     return call  # fmt: skip
 

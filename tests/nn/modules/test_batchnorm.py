@@ -41,7 +41,9 @@ def the_plain_average_of_batches(lib):
     return norm.running_mean, [round(each, 5) for each in norm.running_var.tolist()], norm.num_batches_tracked.item()
 
 
-@scripts.gives([["weight", "bias", "running_mean", "running_var", "num_batches_tracked"], [], ["weight", "bias"], "lib.int64", []])
+@scripts.gives(
+    [["weight", "bias", "running_mean", "running_var", "num_batches_tracked"], [], ["weight", "bias"], "lib.int64", []]
+)
 def state_keys(lib):
     norm = lib.nn.BatchNorm2d
     plain = norm(2, affine=False, track_running_stats=False)

@@ -27,7 +27,9 @@ for _options in OPTIONS:
         return outcome(layer, [lib.tensor([[1, 4], [4, 0]])])
 
     for _mode in ("sum", "mean", "max"):
-        if "scale_grad_by_freq" not in _options:  # PyTorch divides by the wrong count: tests/autograd/ops/test_embedding.py
+        if (
+            "scale_grad_by_freq" not in _options
+        ):  # PyTorch divides by the wrong count: tests/autograd/ops/test_embedding.py
 
             @scripts.agrees(rtol=1e-9, atol=1e-12)
             def bags(lib, options=_options, mode=_mode):
@@ -64,7 +66,12 @@ def given_tables(lib):
 def keys_and_freezing(lib):
     frozen = lib.nn.Embedding(2, 3, _freeze=True)
     layer = lib.nn.Embedding(2, 3)
-    return [list(layer.state_dict()), list(lib.nn.EmbeddingBag(2, 3).state_dict()), layer.weight.requires_grad, frozen.weight.requires_grad]
+    return [
+        list(layer.state_dict()),
+        list(lib.nn.EmbeddingBag(2, 3).state_dict()),
+        layer.weight.requires_grad,
+        frozen.weight.requires_grad,
+    ]
 
 
 @scripts.gives([

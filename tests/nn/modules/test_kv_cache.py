@@ -24,7 +24,15 @@ def same(got, want):
 
 
 @pytest.mark.parametrize("cuts", CUTS)
-@pytest.mark.parametrize("options", [{}, {"batch_first": True}, {"kdim": E, "bias": False}, {"add_bias_kv": True, "add_zero_attn": True, "batch_first": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"batch_first": True},
+        {"kdim": E, "bias": False},
+        {"add_bias_kv": True, "add_zero_attn": True, "batch_first": True},
+    ],
+)
 def test_attention(options, cuts):
     layer = filled(nn.MultiheadAttention(E, H, **options), trainctl)
     dim = 1 if options.get("batch_first") else 0

@@ -80,13 +80,21 @@ def an_input_of_another_dtype(lib):
 @scripts.agrees(rtol=1e-9, atol=1e-12)
 def bilinear_values_gradients_state_and_text(lib):
     layers = [filled(lib.nn.Bilinear(2, 3, 4, bias=bias), lib) for bias in (True, False)]
-    return [outcome(layer, [drawn(lib, *lead, 2), drawn(lib, *lead, 3, seed=2)]) for layer in layers for lead in ((5,), (), (2, 5))]
+    return [
+        outcome(layer, [drawn(lib, *lead, 2), drawn(lib, *lead, 3, seed=2)])
+        for layer in layers
+        for lead in ((5,), (), (2, 5))
+    ]
 
 
 @scripts.gives([["weight", "bias"], [[4, 2, 3], [4]], ["weight"]])
 def bilinear_facts(lib):
     layer = lib.nn.Bilinear(2, 3, 4)
-    return [list(layer.state_dict()), [each.shape for each in layer.parameters()], list(lib.nn.Bilinear(2, 3, 4, bias=False).state_dict())]
+    return [
+        list(layer.state_dict()),
+        [each.shape for each in layer.parameters()],
+        list(lib.nn.Bilinear(2, 3, 4, bias=False).state_dict()),
+    ]
 
 
 @scripts.raises(ValueError, "in1_features must be > 0")

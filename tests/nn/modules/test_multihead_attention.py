@@ -26,14 +26,22 @@ for _options in OPTIONS:
         @scripts.agrees(rtol=1e-9, atol=1e-12)
         def attention_to_something_else(lib, options=_options, needed=_needed):
             layer = filled(lib.nn.MultiheadAttention(E, H, **options), lib)
-            shapes = [sized(L, E, options), sized(S, options.get("kdim", E), options), sized(S, options.get("vdim", E), options)]
+            shapes = [
+                sized(L, E, options),
+                sized(S, options.get("kdim", E), options),
+                sized(S, options.get("vdim", E), options),
+            ]
             inputs = [drawn(lib, *shape, seed=i) for i, shape in enumerate(shapes)]
             return outcome(layer, inputs, need_weights=needed)
 
         @scripts.agrees(rtol=1e-9, atol=1e-12)
         def masks(lib, options=_options, needed=_needed):
             layer = filled(lib.nn.MultiheadAttention(E, H, **options), lib)
-            shapes = [sized(L, E, options), sized(S, options.get("kdim", E), options), sized(S, options.get("vdim", E), options)]
+            shapes = [
+                sized(L, E, options),
+                sized(S, options.get("kdim", E), options),
+                sized(S, options.get("vdim", E), options),
+            ]
             inputs = [drawn(lib, *shape, seed=i) for i, shape in enumerate(shapes)]
             padding = lib.tensor([[False, False, False, True], [False, True, False, False]])
             allowed = lib.tensor([[False, True, False, False], [False, False, False, True], [False] * 4])
@@ -73,7 +81,11 @@ for _needed in (True, False):
 ])  # fmt: skip
 def state_keys(lib):
     layer = lib.nn.MultiheadAttention
-    return [list(layer(E, H).state_dict()), list(layer(E, H, bias=False).state_dict()), list(layer(E, H, add_bias_kv=True, kdim=2).state_dict())]
+    return [
+        list(layer(E, H).state_dict()),
+        list(layer(E, H, bias=False).state_dict()),
+        list(layer(E, H, add_bias_kv=True, kdim=2).state_dict()),
+    ]
 
 
 @scripts.raises(AssertionError, "embed_dim must be divisible by num_heads")

@@ -27,14 +27,24 @@ def what_they_begin_with(lib):
     return layer.weight, layer.bias, rms.weight, group.weight, group.bias, lib.nn.LayerNorm(2, bias=False).bias
 
 
-@scripts.gives(["LayerNorm((3,), eps=1e-05, elementwise_affine=True, bias=True)", "RMSNorm((2, 3), eps=None, elementwise_affine=True)", "GroupNorm(2, 4, eps=1e-05, affine=True, bias=True)"])
+@scripts.gives(
+    [
+        "LayerNorm((3,), eps=1e-05, elementwise_affine=True, bias=True)",
+        "RMSNorm((2, 3), eps=None, elementwise_affine=True)",
+        "GroupNorm(2, 4, eps=1e-05, affine=True, bias=True)",
+    ]
+)
 def texts(lib):
     return [repr(lib.nn.LayerNorm(3)), repr(lib.nn.RMSNorm([2, 3])), repr(lib.nn.GroupNorm(2, 4))]
 
 
 @scripts.gives(["lib.float64", "lib.float64", "lib.float64"])
 def dtypes(lib):
-    norms = lib.nn.LayerNorm(3, dtype=lib.float64), lib.nn.RMSNorm(3, dtype=lib.float64), lib.nn.GroupNorm(1, 3, dtype=lib.float64)
+    norms = (
+        lib.nn.LayerNorm(3, dtype=lib.float64),
+        lib.nn.RMSNorm(3, dtype=lib.float64),
+        lib.nn.GroupNorm(1, 3, dtype=lib.float64),
+    )
     return [norm(lib.rand(2, 3, dtype=lib.float64)).dtype for norm in norms]
 
 

@@ -54,13 +54,23 @@ for _form in FORMS:
     def a_decoder_layer(lib, form=_form):
         layer, given = made(lib, "TransformerDecoderLayer", form)
         memory_mask = lib.tensor([[False, True, False]] * T)
-        masks = {"tgt_mask": upper(lib, T), "tgt_is_causal": True, "memory_key_padding_mask": padding(lib, S), "memory_mask": memory_mask}
+        masks = {
+            "tgt_mask": upper(lib, T),
+            "tgt_is_causal": True,
+            "memory_key_padding_mask": padding(lib, S),
+            "memory_mask": memory_mask,
+        }
         return outcome(layer, [given(T), given(S, 2)], **masks)
 
     @scripts.agrees(rtol=1e-9, atol=1e-12)
     def encoder_and_decoder(lib, form=_form):
         model, given = made(lib, "Transformer", form, num_encoder_layers=2, num_decoder_layers=1)
-        masks = {"tgt_mask": upper(lib, T, True), "src_key_padding_mask": padding(lib, S), "memory_key_padding_mask": padding(lib, S), "tgt_key_padding_mask": padding(lib, T)}
+        masks = {
+            "tgt_mask": upper(lib, T, True),
+            "src_key_padding_mask": padding(lib, S),
+            "memory_key_padding_mask": padding(lib, S),
+            "tgt_key_padding_mask": padding(lib, T),
+        }
         return outcome(model, [given(S), given(T, 2)], **masks)
 
     @scripts.agrees(rtol=1e-9, atol=1e-12)
@@ -85,7 +95,9 @@ for _options in ({}, {"enable_nested_tensor": False}, {"mask_check": False}):
                 @scripts.agrees(rtol=1e-9, atol=1e-12)
                 def padded_positions_in_evaluation(lib, options=_options, ignored=_ignored, form=_form, grads=_grads):
                     layer, given = made(lib, "TransformerEncoderLayer", form)
-                    encoder = lib.nn.TransformerEncoder(layer, 2, lib.nn.LayerNorm(E, dtype=lib.float64), **options).eval()
+                    encoder = lib.nn.TransformerEncoder(
+                        layer, 2, lib.nn.LayerNorm(E, dtype=lib.float64), **options
+                    ).eval()
                     with lib.enable_grad() if grads else lib.no_grad():
                         return encoder(given(S), src_key_padding_mask=lib.tensor(ignored))
 
@@ -117,7 +129,9 @@ def other_features(lib):
     lib.nn.Transformer(E, H, 1, 1, 6)(lib.rand(S, 2, E), lib.rand(T, 2, E + 1))
 
 
-test_script = pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested")(scripts.test())
+test_script = pytest.mark.filterwarnings("ignore:enable_nested_tensor", "ignore:The PyTorch API of nested")(
+    scripts.test()
+)
 
 
 def test_the_layers_of_a_stack_begin_alike_and_learn_apart():
@@ -151,10 +165,22 @@ def test_dropout_is_off_in_evaluation_alone():
     assert trainctl.equal(layer.eval()(x), layer(x))
 
 
-@pytest.mark.parametrize("name", ["Transformer", "TransformerEncoder", "TransformerDecoder", "TransformerEncoderLayer", "TransformerDecoderLayer", "MultiheadAttention"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Transformer",
+        "TransformerEncoder",
+        "TransformerDecoder",
+        "TransformerEncoderLayer",
+        "TransformerDecoderLayer",
+        "MultiheadAttention",
+    ],
+)
 def test_arguments_are_pytorch_s_in_name_and_order(name):
     torch = pytest.importorskip("torch", reason="needs the extra `parity`")
-    for mine, theirs in zip(*([getattr(lib.nn, name), getattr(lib.nn, name).forward] for lib in (trainctl, torch)), strict=True):
+    for mine, theirs in zip(
+        *([getattr(lib.nn, name), getattr(lib.nn, name).forward] for lib in (trainctl, torch)), strict=True
+    ):
         ours, wanted = (list(inspect.signature(each).parameters) for each in (mine, theirs))
         assert ours[: len(wanted)] == wanted
         assert set(ours[len(wanted) :]) <= {"cache", "keeps_keys"}

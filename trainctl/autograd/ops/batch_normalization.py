@@ -102,7 +102,9 @@ def _check_running(op: str, running_mean: Tensor | None, running_var: Tensor | N
         raise ValueError("running_mean and running_var must either both be None or neither be None")
     for name, each in (("running_mean", running_mean), ("running_var", running_var)):
         if each is not None and each.requires_grad:
-            raise RuntimeError(f"{op} is not differentiable with respect to '{name}'; it cannot have requires_grad True")
+            raise RuntimeError(
+                f"{op} is not differentiable with respect to '{name}'; it cannot have requires_grad True"
+            )
 
 
 def _check_sizes(channels: int, shape: Dims, **tensors: Tensor | None) -> None:

@@ -52,7 +52,9 @@ def _check_bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor
         if got != wanted:
             raise RuntimeError(f"bilinear(): {name} size does not match weight size: got {got} but expected {wanted}")
     if bias is not None and bias._array.shape != form[:1]:
-        raise RuntimeError(f"bilinear(): bias does not match weight: got shape {list(bias.shape)} but expected [{form[0]}]")
+        raise RuntimeError(
+            f"bilinear(): bias does not match weight: got shape {list(bias.shape)} but expected [{form[0]}]"
+        )
     kinds = [each.dtype.name for each in (input1, input2, weight, bias) if each is not None]
     if len(set(kinds)) > 1:
         raise RuntimeError(f"All tensors must have the same dtype, got {', '.join(kinds)}")

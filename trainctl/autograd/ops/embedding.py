@@ -327,12 +327,8 @@ def _offsets(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -
 
 def _check_offsets(at: Any, size: int) -> None:
     if at[0] != 0:
-        raise RuntimeError(
-            f"offsets[0] has to be 0: the first bag has to start from position 0. However, got {at[0]}"
-        )
+        raise RuntimeError(f"offsets[0] has to be 0: the first bag has to start from position 0. However, got {at[0]}")
     if at[-1] > size:
-        raise RuntimeError(
-            f"offsets[-1] can not be greater than input's length {size} but got offsets[-1] of {at[-1]}"
-        )
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {size} but got offsets[-1] of {at[-1]}")
     if (at[1:] < at[:-1]).any():
         raise RuntimeError("embedding_bag: offsets have to rise from bag to bag")

@@ -200,7 +200,7 @@ def gaussian_nll_loss(
 def _variances(var: Tensor | float, input: Tensor) -> Tensor:
     """Return variances as a tensor that broadcasts to the input."""
     if not isinstance(var, Tensor):
-        var = input.new_full(input.shape, var)
+        return _variances(input.new_full(input.shape, var), input)
     if var._xp.on_host and bool((var._array < 0).any()):
         raise ValueError("var has negative entry/entries")
     shape, wanted = var._array.shape, input._array.shape

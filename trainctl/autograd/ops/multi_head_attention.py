@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 from trainctl.autograd.ops.arithmetic import add, mul
 from trainctl.autograd.ops.attention import scaled_dot_product_attention
@@ -101,7 +101,7 @@ def multi_head_attention_forward(
         query, key, value = (unsqueeze(each, 1) for each in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
-    weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+    weights: Sequence[Tensor | None] = (q_proj_weight, k_proj_weight, v_proj_weight)
     if not use_separate_proj_weight:
         weights = (None,) * 3 if in_proj_weight is None else chunk(in_proj_weight, 3)
     biases = (None, None, None) if in_proj_bias is None else chunk(in_proj_bias, 3)
@@ -147,7 +147,9 @@ def _static(x: Tensor, q: Tensor) -> Tensor:
     """
     batch, heads, _, size = q._array.shape
     if x._array.ndim != 3 or x._array.shape[0] != batch * heads or x._array.shape[2] != size:
-        raise AssertionError(f"expecting static_k and static_v of shape [{batch * heads}, S, {size}], got {list(x.shape)}")
+        raise AssertionError(
+            f"expecting static_k and static_v of shape [{batch * heads}, S, {size}], got {list(x.shape)}"
+        )
     return reshape(x, (batch, heads, -1, size))
 
 
@@ -161,7 +163,8 @@ def _with_further_keys(
     if bias_k is not None and bias_v is not None:
         shape = (batch, heads, 1, size)
         k, v = (
-            cat([each, expand(reshape(bias, (1, heads, 1, size)), shape)], 2) for each, bias in ((k, bias_k), (v, bias_v))
+            cat([each, expand(reshape(bias, (1, heads, 1, size)), shape)], 2)
+            for each, bias in ((k, bias_k), (v, bias_v))
         )
     if add_zero_attn:
         k, v = (constant_pad_nd(each, (0, 0, 0, 1)) for each in (k, v))
@@ -229,9 +232,13 @@ def _is_batched(
         raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor")
     form = f"For {'batched' if ndim == 3 else 'unbatched'} ({ndim}-D) `query`, expected"
     if key._array.ndim != ndim or value._array.ndim != ndim:
-        raise AssertionError(f"{form} `key` and `value` to be {ndim}-D but found {key.ndim}-D and {value.ndim}-D tensors")
+        raise AssertionError(
+            f"{form} `key` and `value` to be {ndim}-D but found {key.ndim}-D and {value.ndim}-D tensors"
+        )
     if padding is not None and padding._array.ndim != ndim - 1:
-        raise AssertionError(f"{form} `key_padding_mask` to be `None` or {ndim - 1}-D but found {padding.ndim}-D tensor")
+        raise AssertionError(
+            f"{form} `key_padding_mask` to be `None` or {ndim - 1}-D but found {padding.ndim}-D tensor"
+        )
     if mask is not None and mask._array.ndim not in (2, 3):
         raise AssertionError(f"{form} `attn_mask` to be `None`, 2-D or 3-D but found {mask.ndim}-D tensor instead")
     if mask is not None and ndim == 2 and mask._array.ndim == 3:

@@ -62,7 +62,12 @@ class Along(Op):
 
     def tiles(self, size: int) -> bool:
         """Return whether each input is seen from just one place."""
-        return self.dilation == 1 and self.kernel == self.stride and self.padding == 0 and self.places * self.stride == size
+        return (
+            self.dilation == 1
+            and self.kernel == self.stride
+            and self.padding == 0
+            and self.places * self.stride == size
+        )
 
     @property
     def overlaps(self) -> bool:
@@ -107,7 +112,10 @@ class MaxAlong(Along):
     def forward(self, x: Any) -> Any:
         xp, self.size = self.xp, x.shape[self.dim]
         taps = list(self.taps(self.size))
-        shape, whole = self.resized(x.shape, self.places), self.padding == 0  # whole: the first sees an input everywhere
+        shape, whole = (
+            self.resized(x.shape, self.places),
+            self.padding == 0,
+        )  # whole: the first sees an input everywhere
         y = x[taps[0][2]].copy() if whole else xp.full(shape, _lowest(x.dtype), x.dtype)
         if not self.chooses:
             for _, places, source in taps[whole:]:

@@ -150,9 +150,7 @@ class Embedding(_Table):
             >>> Embedding.from_pretrained(trainctl.eye(2))(trainctl.tensor(1))
             tensor([0., 1.])
         """
-        return cls(
-            *_size(embeddings), padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze
-        )
+        return cls(*_size(embeddings), padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
 
 
 class EmbeddingBag(_Table):
@@ -202,9 +200,7 @@ class EmbeddingBag(_Table):
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         self.include_last_offset = include_last_offset
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         """Return a vector for each bag; see :func:`trainctl.nn.functional.embedding_bag`."""
         return F.embedding_bag(
             input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode, self.sparse,
