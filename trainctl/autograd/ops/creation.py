@@ -14,7 +14,9 @@ from trainctl.autograd.ops.cast import cast, checked
 from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
-from trainctl.backend.arrays import NUMPY
+from trainctl.backend.arrays import NUMPY, backend_for
+from trainctl.backend.devices import CPU
+from trainctl.backend.devices import device as as_device
 from trainctl.backend.dtypes import dtype as DType
 
 FUNCTIONS = (
@@ -193,7 +195,11 @@ def _maker(function: str, text: str) -> Callable[..., Tensor]:
         memory_format: Any = None,
     ) -> Tensor:
         shape = checked_shape(function, sizes, size)
-        return _finish(Tensor._wrap(getattr(NUMPY, function)(shape, _kind(dtype))), device, requires_grad, dtype)
+        where = CPU if device is None else as_device(device)
+        backend = backend_for(where)  # made on the device itself: nothing is sent
+        with backend.on(where):
+            made = getattr(backend, function)(shape, _kind(dtype))
+        return _finish(Tensor._wrap(made), device, requires_grad, dtype)
 
     make.__name__ = function
     make.__doc__ = f"Return a tensor of a shape, {text}, in ``dtype`` (default: the default dtype)."
