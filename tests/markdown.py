@@ -48,7 +48,12 @@ def make_checkout(folder: Path) -> Path:
 
 def run(command: str, checkout: Path) -> str:
     """What the command prints, each line without trailing blanks."""
-    path = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(REPO)}
+    # One thread: BLAS's workers wait by spinning, which on a machine with other work takes 20 times as long.
+    path = {
+        "PATH": f"{checkout / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(REPO),
+        "TRAINCTL__THREADS": "1",
+    }
     done = subprocess.run(
         ["sh", "-c", command], cwd=checkout, env={**os.environ, **path},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
