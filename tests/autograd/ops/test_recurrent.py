@@ -85,6 +85,18 @@ def test_gradients_against_differences(mode, output, bias):
     assert gradcheck(call, given)
 
 
+@pytest.mark.parametrize("mode", ["RNN_TANH", "LSTM", "GRU"])
+def test_complex_gradients_against_differences(mode):
+    draw = np.random.default_rng(3)
+
+    def wrap(array):
+        return array + 1j * draw.standard_normal(array.shape)
+
+    x, states, weights = inputs(mode, H, False, [1, 1], wrap=wrap)
+    run = layer(mode, [1, 1], False)
+    assert gradcheck(lambda x, h: run(x, h, *states[1:], *weights), [x, states[0]])
+
+
 @pytest.mark.parametrize(("mode", "output", "bias"), KINDS)
 def test_gradients_of_gradients_along_a_direction(mode, output, bias):
     x, states, weights = inputs(mode, output, bias, [2, 1])

@@ -27,9 +27,7 @@ for _options in OPTIONS:
         return outcome(layer, [lib.tensor([[1, 4], [4, 0]])])
 
     for _mode in ("sum", "mean", "max"):
-        if (
-            "scale_grad_by_freq" not in _options
-        ):  # PyTorch divides by the wrong count: tests/autograd/ops/test_embedding.py
+        if "scale_grad_by_freq" not in _options:  # there PyTorch is wrong: tests/autograd/ops/test_embedding_bag.py
 
             @scripts.agrees(rtol=1e-9, atol=1e-12)
             def bags(lib, options=_options, mode=_mode):

@@ -49,23 +49,37 @@ def batch_norm(
                 [ 1.0000]])
     """
     _check_batch_norm(input, running_mean, running_var, weight, bias, training, eps)
-    kind = computed_in("batch_norm", input, running_mean, running_var, weight, bias)
-    x = cast(input, kind)
-    shape = (-1, *(1,) * (x._array.ndim - 2))
-    dims = (0, *range(2, x._array.ndim))
-    weight, bias = all_as(kind, weight, bias, shape=shape)
-    if training:
+    dims = (0, *range(2, input._array.ndim))
+    return _normalized("batch_norm", input, running_mean, running_var, weight, bias, dims, training, momentum, eps)
+
+
+def _normalized(
+    op: str,
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    dims: Dims,
+    by_own: bool,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Return ``input`` by its own statistics over ``dims``, which the running ones then follow, or by the running ones."""
+    kind = computed_in(op, input, running_mean, running_var, weight, bias)
+    x, per_channel = cast(input, kind), (-1, *(1,) * (input._array.ndim - 2))
+    weight, bias = all_as(kind, weight, bias, shape=per_channel)
+    if by_own:
         stats = Moments.apply(x, dims=dims)
-        _track(running_mean, running_var, stats, count_over(x._array.shape, dims) if x._array.size else 0, momentum)
+        if running_mean is not None and x._array.size:
+            _track(running_mean, running_var, stats, count_over(x._array.shape, dims), momentum)
     else:
-        stats = tuple(all_as(kind, running_mean, running_var, shape=shape))
-    return cast(standardized(x, stats, weight, bias, eps, dims if training else None), input.dtype)
+        stats = tuple(all_as(kind, running_mean, running_var, shape=per_channel))
+    return cast(standardized(x, stats, weight, bias, eps, dims if by_own else None), input.dtype)
 
 
 def _track(running_mean: Any, running_var: Any, stats: Any, count: int, momentum: float) -> None:
     """Move running statistics towards those of ``count`` elements: of a batch, or of all instances on average."""
-    if running_mean is None or count == 0:
-        return
     center, var = (each.detach() for each in stats)
     unbiased = mul(var, count / (count - 1))
     for running, new in ((running_mean, center), (running_var, unbiased)):
@@ -158,13 +172,7 @@ def instance_norm(
     if len(shape) < 2:
         raise IndexError(f"instance_norm: expected input [N, C, ...] of at least 2 dims, got shape {list(shape)}")
     _check_sizes(shape[1], shape, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    kind = computed_in("instance_norm", input, running_mean, running_var, weight, bias)
-    x, dims = cast(input, kind), tuple(range(2, len(shape)))
-    per_channel = (-1, *(1,) * len(dims))
-    weight, bias = all_as(kind, weight, bias, shape=per_channel)
-    if use_input_stats:
-        stats = Moments.apply(x, dims=dims)
-        _track(running_mean, running_var, stats, count_over(shape, dims) if x._array.size else 0, momentum)
-    else:
-        stats = tuple(all_as(kind, running_mean, running_var, shape=per_channel))
-    return cast(standardized(x, stats, weight, bias, eps, dims if use_input_stats else None), input.dtype)
+    dims = tuple(range(2, len(shape)))
+    return _normalized(
+        "instance_norm", input, running_mean, running_var, weight, bias, dims, use_input_stats, momentum, eps
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from trainctl.autograd.ops.arithmetic import add, mul
 from trainctl.autograd.ops.attention import scaled_dot_product_attention
@@ -101,7 +100,7 @@ def multi_head_attention_forward(
         query, key, value = (unsqueeze(each, 1) for each in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
-    weights: Sequence[Tensor | None] = (q_proj_weight, k_proj_weight, v_proj_weight)
+    weights: tuple[Tensor | None, ...] = (q_proj_weight, k_proj_weight, v_proj_weight)
     if not use_separate_proj_weight:
         weights = (None,) * 3 if in_proj_weight is None else chunk(in_proj_weight, 3)
     biases = (None, None, None) if in_proj_bias is None else chunk(in_proj_bias, 3)
@@ -113,7 +112,7 @@ def multi_head_attention_forward(
     given = k._array.shape[2]
     mask = None if by_flag else _mask(attn_mask, key_padding_mask, q, given)
     k, v = _with_further_keys(k, v, bias_k, bias_v, add_zero_attn)
-    if mask is not None:
+    if mask is not None and k._array.shape[2] > given:
         mask = constant_pad_nd(mask, (0, k._array.shape[2] - given))
     y, attention = _attend(q, k, v, mask, dropout_p if training else 0.0, by_flag, need_weights)
 
@@ -150,7 +149,7 @@ def _static(x: Tensor, q: Tensor) -> Tensor:
         raise AssertionError(
             f"expecting static_k and static_v of shape [{batch * heads}, S, {size}], got {list(x.shape)}"
         )
-    return reshape(x, (batch, heads, -1, size))
+    return reshape(x, (batch, heads, x._array.shape[1], size))
 
 
 def _with_further_keys(

@@ -103,8 +103,8 @@ def layer_norm(
     """
     dims = _last_dims("layer_norm", input, normalized_shape, weight=weight, bias=bias)
     kind = computed_in("layer_norm", input, weight, bias)
-    x, scale, shift = all_as(kind, input, weight, bias)
-    return cast(standardized(x, Moments.apply(x, dims=dims), scale, shift, eps, dims), input.dtype)
+    x, weight, bias = all_as(kind, input, weight, bias)
+    return cast(standardized(x, Moments.apply(x, dims=dims), weight, bias, eps, dims), input.dtype)
 
 
 def rms_norm(

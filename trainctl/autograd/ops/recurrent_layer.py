@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from trainctl.autograd.engine import grad
+from trainctl.autograd.grad_mode import enable_grad
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.linalg import matmul
@@ -57,9 +58,9 @@ class RecurrentLayer(Recurrence):
     def products(self, x: Any, weight: Any, *biases: Any) -> Any:
         """Return ``x @ weight.T`` for all rows, plus the biases that are not None."""
         rows = self.xp.matmul(x, weight.T)
-        for each in biases:
-            if each is not None:
-                rows += each
+        given = [each for each in biases if each is not None]
+        if given:
+            rows += given[0] if len(given) == 1 else given[0] + given[1]
         return rows
 
     def scale(self, gates: int, size: int, kind: Any) -> Any:
@@ -69,16 +70,19 @@ class RecurrentLayer(Recurrence):
         return scale
 
     def backward(self, *gys: Tensor | None) -> Any:
-        """Return the gradients of the inputs: fused, or, where they will be differentiated again, step by step."""
-        return self.recorded_gradients(gys) if state.grad else self.gradients(*gys[: 1 + self.kinds])
+        """Return the gradients of the inputs: fused, or, where they are complex or will be differentiated, step by step."""
+        if state.grad or self.meta[0][1].kind == "c":
+            return self.recorded_gradients(gys)
+        return self.gradients(*gys[: 1 + self.kinds])
 
     def recorded_gradients(self, gys: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
         """Return the gradients by a graph of small ops, which has gradients itself."""
-        inputs: list[Any] = [None if each is None else clone(each) for each in self.saved[: len(self.edges)]]
-        pairs = [(y, gy) for y, gy in zip(self.unrolled(*inputs), gys, strict=False) if gy is not None]
-        outputs, given = zip(*pairs, strict=True)
+        with enable_grad():
+            inputs: list[Any] = [None if each is None else clone(each) for each in self.saved[: len(self.edges)]]
+            unrolled = self.unrolled(*inputs)
+        outputs, given = zip(*((y, gy) for y, gy in zip(unrolled, gys, strict=False) if gy is not None), strict=True)
         wanted = [number for number in range(len(inputs)) if self.needs(number)]
-        found = grad(outputs, [inputs[number] for number in wanted], given, create_graph=True, allow_unused=True)
+        found = grad(outputs, [inputs[number] for number in wanted], given, create_graph=state.grad, allow_unused=True)
         by_number = dict(zip(wanted, found, strict=True))
         return tuple(by_number.get(number) for number in range(len(inputs)))
 

@@ -102,9 +102,9 @@ class Standardize(Op):
 
 
 class StandardizeGradient(Op):
-    """The gradients of ``x`` and, not yet summed to its shape, of ``weight``, in one op and once differentiable only.
+    """The gradients of ``x`` and, not yet summed to its shape, of ``weight``, in one op that has no gradient itself.
 
-    Where the gradient will be differentiated again, :func:`_standardize_gradient` says the same in tensor ops.
+    Where the gradient will be differentiated again, :func:`_standardize_gradient` takes its place.
     """
 
     eps: float
@@ -138,6 +138,7 @@ def _is_outer(weight: Any, x: Any, dims: Dims | None) -> bool:
 def _standardize_gradient(
     gy: Tensor, x: Tensor, center: Tensor | None, var: Tensor, weight: Tensor | None, eps: float, dims: Dims | None
 ) -> tuple[Tensor, Tensor]:
+    """Return what :class:`StandardizeGradient` does, from tensor ops, for constant statistics (no ``dims``), too."""
     scale = rsqrt(add(var, eps))
     y = mul(x if center is None else sub(x, center), scale)
     gx = gy if weight is None else mul(gy, weight)

@@ -109,9 +109,8 @@ class TransformerEncoderLayer(_Layer):
         """Return the layer's output; masks and ``cache`` as :class:`trainctl.nn.MultiheadAttention` takes them."""
 
         def attend(x: Tensor) -> Tensor:
-            return self.self_attn(
-                x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal, cache=cache
-            )[0]  # fmt: skip
+            y, _ = self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal, cache=cache)
+            return y
 
         return self._add(self._add(src, attend, 1), self._feed_forward, 2)
 
@@ -161,14 +160,14 @@ class TransformerDecoderLayer(_Layer):
         """Return the layer's output; masks and ``cache`` as :class:`trainctl.nn.MultiheadAttention` takes them."""
 
         def attend(x: Tensor) -> Tensor:
-            return self.self_attn(
-                x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal, cache=cache
-            )[0]  # fmt: skip
+            y, _ = self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask, is_causal=tgt_is_causal, cache=cache)
+            return y
 
         def look_up(x: Tensor) -> Tensor:
-            return self.multihead_attn(
+            y, _ = self.multihead_attn(
                 x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal, cache=cache,
                 keeps_keys=True,
-            )[0]  # fmt: skip
+            )  # fmt: skip
+            return y
 
         return self._add(self._add(self._add(tgt, attend, 1), look_up, 2), self._feed_forward, 3)

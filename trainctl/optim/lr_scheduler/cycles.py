@@ -18,11 +18,7 @@ class _Cycle(LRScheduler):
     use_beta1: bool
 
     def _begin_momentum(self, base: list[float], top: list[float], last_epoch: int) -> None:
-        """Set each group's first momentum, the largest, and note both ends in it.
-
-        Raises:
-            ValueError: the optimizer has none.
-        """
+        """Set each group's first momentum, the largest, and note both ends in it."""
         if last_epoch == -1:
             for group, low, high in zip(self.optimizer.param_groups, base, top, strict=True):
                 self._set_momentum(group, high)
