@@ -44,10 +44,7 @@ HOST_OPS = {
 OPTIONAL = {"trainctl/backend/cupy.py": {"cupy", "cupyx"}}
 
 # Files past 400 lines, each with the reason why it is one concept all the same.
-LONG: dict[str, str] = {
-    "trainctl/autograd/ops/convolution.py": "forward and both gradients share their layouts; to be split with the kernels",
-    "trainctl/autograd/ops/pooling.py": "one window walk behind every pooling; to be split with the kernels",
-}
+LONG: dict[str, str] = {}
 
 
 def written_files() -> Iterator[Path]:

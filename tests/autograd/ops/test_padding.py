@@ -41,27 +41,12 @@ REFUSALS = [
     Refusal("nn.functional.pad", case(A(2, 3), (1,)), RuntimeError, "divisible by 2, got 1"),
     Refusal("nn.functional.pad", case(A(2, 3), 1), TypeError, "tuple of ints, got 1"),
     Refusal("nn.functional.pad", case(A(2, 3), (1.0, 1)), TypeError, "tuple of ints"),
-    Refusal(
-        "nn.functional.pad",
-        case(A(2, 3), (1, 1), "mirror"),
-        NotImplementedError,
-        "mirror.*reflect, replicate or circular",
-    ),
+    Refusal("nn.functional.pad", case(A(2, 3), (1, 1), "mirror"), NotImplementedError, "mirror.*reflect, replicate or circular"),
     Refusal("nn.functional.pad", case(A(2, 3), (1, 1), "reflect", 1.0), RuntimeError, "doesn't take in value"),
     Refusal("nn.functional.pad", case(A(3), (1, 1), "reflect"), NotImplementedError, "size 2 is not supported for 1D"),
-    Refusal(
-        "nn.functional.pad",
-        case(A(2, 3, 4, 5), (1, 1), "circular"),
-        NotImplementedError,
-        "size 2 is not supported for 4D",
-    ),
+    Refusal("nn.functional.pad", case(A(2, 3, 4, 5), (1, 1), "circular"), NotImplementedError, "size 2 is not supported for 4D"),
     Refusal("nn.functional.pad", case(A(2, 3), (), "replicate"), NotImplementedError, "size 0"),
-    Refusal(
-        "nn.functional.pad",
-        case(A(2, 3), (3, 0), "reflect"),
-        RuntimeError,
-        r"\(3, 0\) at dimension 1 of input \[2, 3\]",
-    ),
+    Refusal("nn.functional.pad", case(A(2, 3), (3, 0), "reflect"), RuntimeError, r"\(3, 0\) at dimension 1 of input \[2, 3\]"),
     Refusal("nn.functional.pad", case(A(2, 3), (4, 0), "circular"), RuntimeError, r"\(4, 0\) at dimension 1"),
     Refusal("nn.functional.pad", case(A(2, 3), (-2, -1), "reflect"), RuntimeError, r"\[2, 3\] is too small"),
     Refusal("nn.functional.pad", case(A(2, 3), (-4, 0), "circular"), RuntimeError, r"\[2, 3\] is too small"),
@@ -73,7 +58,7 @@ REFUSALS = [
     Refusal("constant_pad_nd", case(A(2), (-1, -2)), RuntimeError, "size 2.*-1 and -2"),
     Refusal("constant_pad_nd", case(A(2), (-3, 3)), RuntimeError, "size 2.*-3 and 3"),
     Refusal("constant_pad_nd", case(A(2), (1, 0), 1j), RuntimeError, "float32 without overflow"),
-]
+]  # fmt: skip
 
 test_values, test_gradient, test_refusal = table("padding", ROWS, REFUSALS)
 

@@ -84,9 +84,8 @@ test_values, test_gradient, test_refusal = table("pooling", ROWS, REFUSALS)
 @pytest.mark.parametrize("given", [(2,), (3, 1)])
 def test_gradients_of_gradients_are_those_of_differences(name, given):
     trainctl.manual_seed(0)
-    x = (
-        (trainctl.randperm(16).double() / 4).reshape(1, 1, 4, 4).requires_grad_()
-    )  # far apart: a step of a difference passes none
+    apart = trainctl.randperm(16).double() / 4  # no step of a difference makes another element the largest
+    x = apart.reshape(1, 1, 4, 4).requires_grad_()
     norm = (2.0,) if name == "lp_pool2d" else ()
     assert gradgradcheck(lambda x: getattr(F, name)(x * x, *norm, *given), (x,))
 

@@ -18,16 +18,7 @@ SMOOTH = {1: "linear", 2: "bilinear", 3: "trilinear"}
 def to_sizes(mode, n, **more):
     """Larger, smaller, both, the same, by size and by factor."""
     x = A(1, 2, *(4, 5, 3)[:n], dtype="float64")
-    wanted = [
-        {"size": 7},
-        {"size": 2},
-        {"size": 1},
-        {"size": (4, 5, 3)[:n]},
-        {"size": [3, 9, 2][:n]},
-        {"scale_factor": 2},
-        {"scale_factor": 0.5},
-        {"scale_factor": (1.7, 0.6, 2.0)[:n]},
-    ]
+    wanted = [{"size": 7}, {"size": 2}, {"size": 1}, {"size": (4, 5, 3)[:n]}, {"size": [3, 9, 2][:n]}, {"scale_factor": 2}, {"scale_factor": 0.5}, {"scale_factor": (1.7, 0.6, 2.0)[:n]}]  # fmt: skip
     wanted += [{"scale_factor": 1.7, "recompute_scale_factor": True}]
     return [case(x, mode=mode, **more, **each) for each in wanted] + [case(A(*x.shape), size=6, mode=mode, **more)]  # fmt: skip
 
@@ -77,15 +68,10 @@ def test_gradients_of_gradients_are_those_of_differences(mode):
 def test_sizes_drawn_at_random(mode):
     draw = np.random.RandomState(0)
     options = {} if mode == "nearest-exact" else {"align_corners": True}
-    cases = [
-        case(
-            A(1, 1, *draw.randint(1, 12, 2), dtype="float64"),
-            tuple(draw.randint(1, 20, 2).tolist()),
-            mode=mode,
-            **options,
-        )
-        for _ in range(60)
+    pairs = [
+        (A(1, 1, *draw.randint(1, 12, 2), dtype="float64"), tuple(draw.randint(1, 20, 2).tolist())) for _ in range(60)
     ]
+    cases = [case(x, size, mode=mode, **options) for x, size in pairs]
     row = Row("nn.functional.interpolate", cases, rtol=1e-9, atol=1e-9)
     for number in range(len(cases)):
         check_values(row, number, "resize")

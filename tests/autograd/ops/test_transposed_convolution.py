@@ -12,11 +12,11 @@ from trainctl.nn import functional as F
 
 
 def cases(n: int):
-    """What every number of spatial dims has in common: ``[2, 4, 3, ...] * [4, 3, 3, 2, ...]``."""
+    """What every number of spatial dims has in common: ``[1, 4, 3, ...] * [4, 3, 3, 2, ...]``."""
     ones = (1,) * (n - 1)
-    x, w, b = A(2, 4, 3, *(2,) * (n - 1)), A(4, 3, 3, *(2,) * (n - 1)), A(3)
+    x, w, b = A(1, 4, 3, *(2,) * (n - 1)), A(4, 3, 3, *(2,) * (n - 1)), A(3)
     return [
-        case(x, w, b), case(x, w), case(x, w, b, 2), case(x, w, b, 1, 1), case(x, w, b, 2, 1, 1), case(x, w, b, 3, padding=1, output_padding=2), case(x, w, stride=2, dilation=3, output_padding=2),
+        case(A(2, *x.shape[1:]), w, b), case(x, w), case(x, w, b, 2), case(x, w, b, 1, 1), case(x, w, b, 2, 1, 1), case(x, w, b, 3, padding=1, output_padding=2), case(x, w, stride=2, dilation=3, output_padding=2),
         case(x, w, b, 1, 0, 1, 1, 2), case(x, w, b, padding=1, dilation=2), case(x, A(4, 2, 2, *ones), A(4), groups=2), case(x, A(4, 1, 3, *ones), A(4), stride=2, groups=4), case(x, A(4, 8, 1, *ones)),
         case(A(0, 4, 3, *ones), w, b), case(A(4, 3, *ones), w, b, stride=2), case(A(1, 1, 1, *ones), A(1, 1, 1, *ones)), case(A(*x.shape, layout="step"), A(*w.shape, layout="T"), b),
         case(A(*x.shape, dtype="complex64"), A(*w.shape, dtype="complex64"), A(3, dtype="complex64"), stride=2), case(A(*x.shape, dtype="float64"), A(*w.shape, dtype="float64")), case(x, w, b, (2,), (1,), (1,)),
@@ -84,10 +84,6 @@ def test_options_drawn_at_random(n):
 
 def test_it_is_the_gradient_of_a_convolution_s_input():
     trainctl.manual_seed(0)
-    x, w, gy = (
-        trainctl.rand(2, 3, 7, 8, **DOUBLE),
-        trainctl.rand(4, 3, 3, 2, **DOUBLE),
-        trainctl.rand(2, 4, 3, 4, **DOUBLE),
-    )
+    x, w, gy = (trainctl.rand(*shape, **DOUBLE) for shape in ((2, 3, 7, 8), (4, 3, 3, 2), (2, 4, 3, 4)))
     (gx,) = trainctl.autograd.grad(F.conv2d(x, w, stride=2), x, gy)
     np.testing.assert_allclose(gx.numpy(), F.conv_transpose2d(gy, w, stride=2).detach().numpy(), rtol=1e-12)

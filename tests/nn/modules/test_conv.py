@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import trainctl
-from tests.scripts import Scripts, load
+from tests.nn.modules.parity import drawn, filled, outcome
+from tests.scripts import Scripts
 from trainctl import nn
 
 scripts = Scripts()
@@ -97,36 +98,103 @@ def a_kernel_larger_than_the_input(lib):
     lib.nn.Conv2d(1, 1, 5)(lib.ones(1, 1, 4, 4))
 
 
+SHAPES = {1: (2, 4, 7), 2: (2, 4, 7, 6), 3: (1, 4, 5, 4, 6)}  # what a kernel of 3, dilated, just fits
+BOTH = [
+    {},
+    {"stride": 2},
+    {"padding": 1},
+    {"dilation": 2},
+    {"groups": 2},
+    {"bias": False},
+    {"stride": 2, "padding": 1, "groups": 4, "bias": False},
+]
+PLAIN = [
+    *BOTH,
+    {"padding": "same", "dilation": 2},
+    {"padding": "valid"},
+    *(
+        {"padding_mode": mode, **options}
+        for mode in ("reflect", "replicate", "circular")
+        for options in (
+            {"padding": 2},
+            {"padding": "same", "dilation": 2},
+            {"padding": "valid"},
+            {"stride": 2, "padding": 1},
+        )
+    ),
+]
+TRANSPOSED = [*BOTH, {"stride": 2, "output_padding": 1}, {"dilation": 3, "output_padding": 2}]
+
+for _dims, _shape in SHAPES.items():
+    for _options in PLAIN:
+
+        @scripts.agrees(rtol=1e-9, atol=1e-12)
+        def plain(lib, dims=_dims, shape=_shape, options=_options):
+            module = filled(getattr(lib.nn, f"Conv{dims}d")(4, 8, 3 if dims < 3 else (2, 1, 3), **options), lib)
+            return outcome(module, [drawn(lib, *shape)])
+
+    for _options in TRANSPOSED:
+
+        @scripts.agrees(rtol=1e-9, atol=1e-12)
+        def transposed(lib, dims=_dims, shape=_shape, options=_options):
+            module = filled(
+                getattr(lib.nn, f"ConvTranspose{dims}d")(4, 8, 3 if dims < 3 else (2, 1, 3), **options), lib
+            )
+            return outcome(module, [drawn(lib, *shape)])
+
+    @scripts.agrees(rtol=1e-9, atol=1e-12)
+    def an_output_size_that_is_asked_for(lib, dims=_dims, shape=_shape):
+        module = filled(getattr(lib.nn, f"ConvTranspose{dims}d")(4, 2, 3, stride=3, padding=1), lib)
+        sizes = [3 * size - 2 + more for size, more in zip(shape[2:], (0, 1, 2), strict=False)]
+        single = module(drawn(lib, *shape[1:]), sizes)
+        return [
+            *outcome(module, [drawn(lib, *shape)], output_size=sizes),
+            single,
+            module(drawn(lib, *shape), output_size=[1, 2, *sizes]).shape,
+        ]
+
+
+@scripts.gives([(2, 1), "lib.float32", [3, 2, 2, 2], [4], (1, 0), True])
+def facts_of_a_transposed_one(lib):
+    layer = lib.nn.ConvTranspose2d(3, 4, 2, stride=(2, 1), output_padding=(1, 0), groups=1 + 0)
+    half = lib.nn.ConvTranspose2d(3, 2, 2)
+    return [
+        layer.stride,
+        half.weight.dtype,
+        half.weight.shape,
+        layer.bias.shape,
+        layer.output_padding,
+        layer.transposed,
+    ]
+
+
+@scripts.raises(ValueError, r"an output size of \[4\]|valid sizes range from \[5\] to \[6\]")
+def an_output_size_that_cannot_be(lib):
+    lib.nn.ConvTranspose1d(1, 1, 1, stride=2)(lib.ones(1, 1, 3), output_size=[4])
+
+
+@scripts.raises(ValueError, "must have 1 or 3 elements .got 2")
+def an_output_size_of_other_dims(lib):
+    lib.nn.ConvTranspose1d(1, 1, 1, stride=2)(lib.ones(1, 1, 3), output_size=[4, 4])
+
+
+@scripts.raises(ValueError, 'Only "zeros" padding mode is supported for ConvTranspose2d')
+def a_transposed_one_that_reflects(lib):
+    lib.nn.ConvTranspose2d(1, 1, 1, padding_mode="reflect")
+
+
 test_script = scripts.test()
-
-OPTIONS = [
-    {}, {"stride": 2}, {"stride": (2, 1)}, {"padding": 1}, {"padding": (0, 2)}, {"dilation": 2}, {"groups": 2},
-    {"bias": False}, {"padding": "same"}, {"padding": "valid"}, {"padding": "same", "dilation": 2, "kernel_size": 2},
-    {"stride": 3, "padding": 2, "dilation": 2, "groups": 4, "kernel_size": (2, 3)}, {"kernel_size": 1},
-]  # fmt: skip
-
-
-def run(lib, options):
-    """Return the output and every gradient of a layer with fixed weights."""
-    draw = np.random.RandomState(0)
-    layer = lib.nn.Conv2d(**{"in_channels": 4, "out_channels": 8, "kernel_size": 3, "dtype": lib.float64, **options})
-    with lib.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(lib.from_numpy(draw.rand(*parameter.shape)))
-    x = lib.from_numpy(draw.rand(2, 4, 7, 8)).requires_grad_()
-    y = layer(x)
-    y.backward(lib.from_numpy(draw.rand(*y.shape)))
-    return [y.detach().numpy(), x.grad.numpy(), *(each.grad.numpy() for each in layer.parameters())]
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_values_and_gradients_are_torch_s(options):
-    for mine, theirs in zip(run(trainctl, options), run(load("torch"), options), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.Conv1d(8, 500, 5), nn.Conv2d(4, 500, (3, 2)), nn.Conv2d(8, 500, 3, groups=4), nn.Conv3d(2, 400, 2)]
+    "layer",
+    [
+        nn.Conv1d(8, 500, 5),
+        nn.Conv2d(4, 500, (3, 2)),
+        nn.Conv2d(8, 500, 3, groups=4),
+        nn.Conv3d(2, 400, 2),
+        nn.ConvTranspose2d(8, 500, 3),
+    ],
 )
 def test_initial_weights_are_uniform_within_pytorch_s_bounds(layer):
     trainctl.manual_seed(0)

@@ -13,7 +13,8 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import div
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.indexing import Gather
-from trainctl.autograd.ops.pooling import ChooseAlong, MaxAlong, SumAlong, plane_indices
+from trainctl.autograd.ops.pooling import plane_indices
+from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
 from trainctl.autograd.ops.reduction import mean
 from trainctl.autograd.ops.resampling import Resample, Table
 from trainctl.autograd.ops.windows import Sizes, widened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainctl.autograd.ops.arithmetic import add, div, mul, pow
 from trainctl.autograd.ops.cast import check_tensor, refuse
-from trainctl.autograd.ops.pooling import SumAlong
+from trainctl.autograd.ops.pooling_along import SumAlong
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 

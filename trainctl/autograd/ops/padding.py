@@ -136,8 +136,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
     Args:
         input: any shape for ``constant``; else ``[N, C, *spatial]`` or ``[C, *spatial]`` with up to 3 spatial dims.
-        pad: (before, after) for the last dim, then for the one before it, ...; negative: cut off. Not for
-            ``constant``: for all spatial dims.
+        pad: (before, after) for the last dim, then for the one before it, ...; negative: cut off. Modes other than
+            ``constant`` want all spatial dims.
         mode: ``constant``, ``reflect`` (the edge is the mirror and not repeated), ``replicate`` (the edge again and
             again) or ``circular`` (the other end).
         value: what to fill with, for ``constant``; default 0.

@@ -1,20 +1,16 @@
-"""Pooling over windows, one dim after the other: ``k + k`` passes for a ``k x k`` window instead of ``k * k``.
-
-The last dim comes first, so that the first of equal maxima in reading order wins, as in PyTorch.
-"""
+"""Pooling over windows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
-from trainctl.autograd.op import Op
 from trainctl.autograd.ops.activation import relu
 from trainctl.autograd.ops.arithmetic import div, mul, neg, pow
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.elementwise import abs, sign
+from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
 from trainctl.autograd.ops.windows import Sizes, as_sizes, widened
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
@@ -22,171 +18,6 @@ from trainctl.backend import dtypes
 
 FUNCTIONS = "avg_pool1d max_pool1d max_pool2d max_pool3d"
 FUNCTIONAL = "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d lp_pool1d lp_pool2d lp_pool3d"
-
-
-class Along(Op):
-    """A window along one dim (counted from the end); what stands outside the input is left out.
-
-    Attributes:
-        dim: negative.
-        kernel: elements of the window.
-        stride: its step.
-        padding: how far before the first element the first place is.
-        dilation: step between the window's elements.
-        places: of the window.
-    """
-
-    dim: int
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int
-    places: int
-
-    def taps(self, size: int) -> Iterator[tuple[int, Any, Any]]:
-        """Yield for each element of the window: its number, at which places it sees an input, and which inputs."""
-        rest = (slice(None),) * (-self.dim - 1)
-        for number in range(self.kernel):
-            offset = number * self.dilation - self.padding
-            first = max(-(offset // self.stride), 0)
-            end = min((size - 1 - offset) // self.stride + 1, self.places)
-            if first < end:
-                start = first * self.stride + offset
-                source = slice(start, start + (end - first - 1) * self.stride + 1, self.stride)
-                yield number, (..., slice(first, end), *rest), (..., source, *rest)
-
-    def resized(self, shape: Sizes, size: int) -> Sizes:
-        """Return the shape with another size of the dim."""
-        at = len(shape) + self.dim
-        return (*shape[:at], size, *shape[at + 1 :])
-
-    def tiles(self, size: int) -> bool:
-        """Return whether each input is seen from just one place."""
-        return (
-            self.dilation == 1
-            and self.kernel == self.stride
-            and self.padding == 0
-            and self.places * self.stride == size
-        )
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether an input may be seen from several places."""
-        return self.stride < self.dilation * (self.kernel - 1) + 1
-
-
-class SumAlong(Along):
-    def forward(self, x: Any, out: Any = None) -> Any:
-        self.size = x.shape[self.dim]
-        y = self.xp.zeros(self.resized(x.shape, self.places), x.dtype)
-        for _, places, source in self.taps(self.size):
-            y[places] += x[source]
-        return y if out is None else self.xp.copyto(out, y) or out
-
-    def backward(self, gy: Tensor) -> Any:
-        return SpreadAlong.apply(gy, **self.params, size=self.size)
-
-
-class SpreadAlong(Along):
-    """Each input with the sum of the places that see it."""
-
-    size: int
-
-    def forward(self, gy: Any, out: Any = None) -> Any:
-        gx = self.xp.zeros(self.resized(gy.shape, self.size), gy.dtype)
-        for _, places, source in self.taps(self.size):
-            gx[source] += gy[places]
-        return gx if out is None else self.xp.copyto(out, gx) or out
-
-    def backward(self, ggx: Tensor) -> Any:
-        return SumAlong.apply(ggx, **_without(self.params, "size"))
-
-
-class MaxAlong(Along):
-    """The largest element, and (if it ``chooses``) which of the window it is: the first, or the last NaN."""
-
-    saves_output = (1,)
-    materializes_gradients = False
-    chooses: bool
-
-    def forward(self, x: Any) -> Any:
-        xp, self.size = self.xp, x.shape[self.dim]
-        taps = list(self.taps(self.size))
-        shape, whole = (
-            self.resized(x.shape, self.places),
-            self.padding == 0,
-        )  # whole: the first sees an input everywhere
-        y = x[taps[0][2]].copy() if whole else xp.full(shape, _lowest(x.dtype), x.dtype)
-        if not self.chooses:
-            for _, places, source in taps[whole:]:
-                xp.maximum(y[places], x[source], out=y[places])
-            return y
-        choice = xp.zeros(shape, xp.uint8 if self.kernel <= 256 else xp.int32)
-        for number, places, _ in reversed(taps[:0] if whole else taps):
-            choice[places] = number  # the first that sees an input, should all be as low as can be
-        for number, places, source in taps[whole:]:
-            part = x[source].copy()  # in one piece: several passes follow
-            better = part > y[places]
-            if x.dtype.kind == "f":
-                better |= part != part
-            xp.maximum(choice[places], xp.multiply(better, number, dtype=choice.dtype), out=choice[places])
-            xp.maximum(y[places], part, out=y[places])
-        return y, choice
-
-    def backward(self, gy: Tensor, _: Any) -> Any:
-        return ReturnAlong.apply(gy, *self.saved, **_without(self.params, "chooses"), size=self.size)
-
-
-def _lowest(kind: Any) -> Any:
-    return -math.inf if kind.kind == "f" else dtypes.iinfo(dtypes.FROM_ARRAY[kind]).min
-
-
-class ChooseAlong(Along):
-    """The chosen element of each window."""
-
-    saves = (1,)
-
-    def forward(self, x: Any, choice: Any, out: Any = None) -> Any:
-        self.size = x.shape[self.dim]
-        y = self.xp.zeros(choice.shape, x.dtype)
-        for number, places, source in self.taps(self.size):
-            y[places] += where_true(self.xp, choice[places] == number, x[source])
-        return y if out is None else self.xp.copyto(out, y) or out
-
-    def backward(self, gy: Tensor) -> Any:
-        return ReturnAlong.apply(gy, *self.saved, **self.params, size=self.size)
-
-
-class ReturnAlong(Along):
-    """Each input with the sum of the places that chose it."""
-
-    saves = (1,)
-    size: int
-
-    def forward(self, gy: Any, choice: Any, out: Any = None) -> Any:
-        xp, shape = self.xp, self.resized(gy.shape, self.size)
-        gx = xp.empty(shape, gy.dtype) if self.tiles(self.size) else xp.zeros(shape, gy.dtype)
-        for number, places, source in self.taps(self.size):
-            chosen = choice[places] == number
-            if self.overlaps:
-                gx[source] += where_true(xp, chosen, gy[places])
-            else:
-                where_true(xp, chosen, gy[places], gx[source])
-        return gx if out is None else xp.copyto(out, gx) or out
-
-    def backward(self, ggx: Tensor) -> Any:
-        return ChooseAlong.apply(ggx, *self.saved, **_without(self.params, "size"))
-
-
-def where_true(xp: Any, mask: Any, x: Any, out: Any = None) -> Any:
-    """Return ``x`` where the mask holds, else 0: bit by bit, several times faster than ``where`` on a random mask."""
-    kind = xp.dtype(f"i{x.itemsize}")
-    bits = xp.negative(mask.view(xp.int8), dtype=kind)
-    return xp.bitwise_and(x.view(kind), bits, out=bits if out is None else out.view(kind)).view(x.dtype)
-
-
-def _without(params: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in params.items() if key != name}
 
 
 def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
@@ -210,30 +41,11 @@ def _options(
         RuntimeError: an option out of range, a wrong number of dims, an output without places.
         TypeError: an argument of the wrong type.
     """
-    check_tensor(op, input, "input")
-    refuse("bc", op, input)
-    shape = input._array.shape
-    if len(shape) not in (n + 1, n + 2) or 0 in shape[-n - 1 :]:
-        raise RuntimeError(
-            f"{op}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got: {list(shape)}"
-        )
-    kernel = as_sizes(kernel_size, n, "kernel_size")
+    _check_image(op, input, n)
+    shape, kernel = input._array.shape, as_sizes(kernel_size, n, "kernel_size")
     stride = kernel if stride is None or stride == () else as_sizes(stride, n, "stride")
     padding, dilation = as_sizes(padding, n, "padding"), as_sizes(dilation, n, "dilation")
-    for name, sizes, least in (
-        ("kernel_size", kernel, 1),
-        ("stride", stride, 1),
-        ("dilation", dilation, 1),
-        ("padding", padding, 0),
-    ):
-        if min(sizes) < least:
-            raise RuntimeError(
-                f"{op}: {name} must be {'non-negative' if not least else 'greater than zero'}, got {list(sizes)}"
-            )
-    if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
-        raise RuntimeError(
-            f"{op}: pad should be at most half of kernel size, but got pad={list(padding)}, kernel_size={list(kernel)}"
-        )
+    _check_window(op, kernel, stride, padding, dilation)
     places = [pooled_size(*each, ceil_mode) for each in zip(shape[-n:], kernel, stride, padding, dilation, strict=True)]
     if min(places) < 1:
         raise RuntimeError(
@@ -242,6 +54,29 @@ def _options(
     names = ("kernel", "stride", "padding", "dilation", "places")
     rows = list(zip(kernel, stride, padding, dilation, places, strict=True))
     return [{"dim": -1 - i, **dict(zip(names, row, strict=True))} for i, row in enumerate(reversed(rows))]
+
+
+def _check_image(op: str, input: Tensor, n: int) -> None:
+    check_tensor(op, input, "input")
+    refuse("bc", op, input)
+    shape = input._array.shape
+    if len(shape) not in (n + 1, n + 2) or 0 in shape[-n - 1 :]:
+        raise RuntimeError(
+            f"{op}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got: {list(shape)}"
+        )
+
+
+def _check_window(op: str, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> None:
+    for name, sizes in (("kernel_size", kernel), ("stride", stride), ("dilation", dilation)):
+        if min(sizes) < 1:
+            raise RuntimeError(f"{op}: {name} must be greater than zero, got {list(sizes)}")
+    if min(padding) < 0:
+        raise RuntimeError(f"{op}: padding must be non-negative, got {list(padding)}")
+    if any(p > k // 2 for p, k in zip(padding, kernel, strict=True)):
+        raise RuntimeError(
+            f"{op}: pad should be at most half of kernel size, but got pad={list(padding)}, kernel_size={list(kernel)}"
+        )
 
 
 def _max_pool(

@@ -6,7 +6,8 @@ from typing import Any
 
 from trainctl.autograd.ops.arithmetic import add
 from trainctl.autograd.ops.cast import cast
-from trainctl.autograd.ops.convolution import ConvolutionInputGradient, check_channels, check_operands, check_window
+from trainctl.autograd.ops.convolution import check_channels, check_operands, check_window
+from trainctl.autograd.ops.convolution_products import ConvolutionInputGradient
 from trainctl.autograd.ops.shape import reshape, squeeze, unsqueeze
 from trainctl.autograd.ops.windows import Sizes, as_sizes, widened
 from trainctl.autograd.tensor import Tensor

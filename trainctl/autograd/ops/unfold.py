@@ -17,6 +17,7 @@ from trainctl.autograd.ops.windows import (
     pad_spatial,
     widened,
     windows,
+    without,
 )
 from trainctl.autograd.tensor import Tensor
 
@@ -60,8 +61,7 @@ class Fold(Unfold):
         return image if out is None else xp.copyto(out, image) or out
 
     def backward(self, ggx: Tensor) -> Any:
-        params = {key: value for key, value in self.params.items() if key != "spatial"}
-        return Unfold.apply(ggx, **params)
+        return Unfold.apply(ggx, **without(self.params, "spatial"))
 
 
 def _options(op: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict[str, Sizes]:

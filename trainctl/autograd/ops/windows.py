@@ -118,6 +118,11 @@ def blocks(xp: Any, batch: int, places: Sizes, nbytes: int) -> Iterator[tuple[sl
         yield slice(i, i + images), ranges
 
 
+def without(params: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return an op's parameters but for one: what its gradient, or the gradient of that, has in common with it."""
+    return {key: value for key, value in params.items() if key != name}
+
+
 def widened(x: Tensor) -> Tensor:
     """Return 16-bit floats as float32, in which PyTorch accumulates them; others as they are."""
     return cast(x, dtypes.float32) if x.dtype.is_floating_point and x.dtype.itemsize == 2 else x
