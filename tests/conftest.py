@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 
+# Before NumPy is imported: the tests' products are small, and idle workers of the BLAS library spin on cores
+# that other tests need. What tests about threads ask for by name they still get.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 

@@ -138,13 +138,13 @@ TABLE = r"""
         did you mean 'ReLU'?
 #   - ReLU\n ->   - 3\n
     10:5 model.2: expected a layer, got 3 (an integer)
-        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
+        write a name such as `ReLU`, or `Name: {argument: value}`
 #   - ReLU\n ->   - [ReLU]\n
     10:5 model.2: expected a layer, got ['ReLU'] (a list)
-        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
+        write a name such as `ReLU`, or `Name: {argument: value}`
 #   - ReLU\n ->   - {}\n
     10:5 model.2: expected a layer, got {} (a mapping)
-        write a name such as `AdaptiveAvgPool1d`, or `Name: {argument: value}`
+        write a name such as `ReLU`, or `Name: {argument: value}`
 #   - ReLU\n ->   - ReLU: {inplce: true}\n
     10:12 model.2.ReLU.inplce: ReLU has no such argument
         did you mean 'inplace'?
@@ -187,7 +187,7 @@ TABLE = r"""
         did you mean 'CrossEntropyLoss'?
 # loss: CrossEntropyLoss -> loss: [CrossEntropyLoss]
     12:7 loss: expected a loss, got ['CrossEntropyLoss'] (a list)
-        write a name such as `BCELoss`, or `Name: {argument: value}`
+        write a name such as `CrossEntropyLoss`, or `Name: {argument: value}`
 # loss: CrossEntropyLoss -> loss: {CrossEntropyLoss: {reduction: avg}}
     12:38 loss.CrossEntropyLoss.reduction: expected 'none', 'mean' or 'sum', got 'avg' (a string)
 # loss: CrossEntropyLoss\n -> (nothing)

@@ -29,6 +29,16 @@ from trainctl.config.tree import Path
 from trainctl.config.words import did_you_mean, got
 from trainctl.registry import TABLES, Entry, Kind, resolve
 
+# What a hint shows where a part is not written as one.
+_EXAMPLE: dict[Kind, str] = {
+    "layer": "ReLU",
+    "loss": "CrossEntropyLoss",
+    "optimizer": "Adam",
+    "dataset": "MNIST",
+    "transform": "Normalize",
+    "metric": "accuracy",
+}
+
 
 @dataclass(frozen=True)
 class Component:
@@ -101,7 +111,7 @@ def _not_one_class(kind: Kind, value: Any) -> Fault:
             hint = "keep one of them; to replace it from outside the file, set the whole value"
         listed = ", ".join(f"'{name}'" for name in value)
         return Fault((other,), f"expected one {kind}, got {len(value)} keys: {listed}", hint, "key")
-    hint = f"write a name such as `{next(iter(names))}`, or `Name: {{argument: value}}`"
+    hint = f"write a name such as `{_EXAMPLE[kind]}`, or `Name: {{argument: value}}`"
     return Fault((), f"expected {_a(kind)}, got {got(value)}", hint)
 
 
