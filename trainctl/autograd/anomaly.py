@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
+from trainctl.autograd.observer import Observer
 from trainctl.autograd.state import state
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class set_detect_anomaly(detect_anomaly):
         return self
 
 
-class Watcher:
+class Watcher(Observer):
     """Looks at what each op makes, and knows which modules are being called."""
 
     def __init__(self, check_nan: bool) -> None:
@@ -105,4 +106,4 @@ def has_nan(value: Any) -> bool:
 
 def is_anomaly_enabled() -> bool:
     """Return whether anomaly detection is on."""
-    return state.watcher is not None
+    return isinstance(state.watcher, Watcher)

@@ -8,6 +8,7 @@ import numpy
 
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.size import Size
+from trainctl.autograd.state import note_read
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array, Backend, backend_of
 from trainctl.backend.devices import CPU, device
@@ -117,16 +118,19 @@ class ArrayHolder:
         """
         if self._array.size != 1:
             raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        note_read("item()")
         return self._array.item()
 
     def tolist(self) -> Any:
         """Return the elements as nested lists, or a number for a 0-d tensor."""
+        note_read("tolist()")
         return self._xp.to_host(self._array).tolist()
 
     def __bool__(self) -> bool:
         if self._array.size != 1:
             what = "no values" if self._array.size == 0 else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
+        note_read("bool()")
         return bool(self._array.item())
 
     def __int__(self) -> int:
@@ -141,6 +145,7 @@ class ArrayHolder:
     def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.size != 1:
             raise TypeError("only integer tensors of a single element can be converted to an index")
+        note_read("an index")
         return int(self._array.item())
 
     def __len__(self) -> int:

@@ -202,12 +202,17 @@ def accumulate_grad(leaf: Tensor, gx: Tensor, fresh: bool, create_graph: bool) -
     """Add ``gx`` to ``leaf.grad``; take it over where it is fresh, copy it where it is somebody's."""
     there = leaf._grad
     if there is None:
-        leaf._grad = gx if create_graph or (fresh and not gx._requires_grad) else Tensor._wrap(gx._array.copy())
+        taken = create_graph or (fresh and not gx._requires_grad)
+        leaf._grad = gx if taken else Tensor._wrap(gx._array.copy())
+        if state.watcher is not None:
+            state.watcher.saw_gradient(leaf, gx, "take" if taken else "copy")
     elif create_graph:
         leaf._grad = there + gx
     else:
         there._xp.add(there._array, gx._array, out=there._array)
         there._bump_version()
+        if state.watcher is not None:
+            state.watcher.saw_gradient(leaf, gx, "add")
     if leaf._grad_hooks:
         for hook in tuple(leaf._grad_hooks.values()):
             hook(leaf)
@@ -310,7 +315,7 @@ def _seeds(roots: list[Tensor], given: list[Any], create_graph: bool) -> list[Te
                 raise RuntimeError(
                     "grad can be implicitly created only for real scalar outputs but got " + str(root.dtype)
                 )
-            seed = Tensor._wrap(root._xp.ones(root._array.shape, root._array.dtype))
+            seed = Tensor._constant(root._xp.ones(root._array.shape, root._array.dtype))
         elif tuple(seed.shape) != tuple(root.shape):
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{number}] has a shape of {seed.shape} and "
@@ -321,8 +326,8 @@ def _seeds(roots: list[Tensor], given: list[Any], create_graph: bool) -> list[Te
 
 
 def _zeros(meta: tuple[tuple[int, ...], Any], node: Op) -> Tensor:
-    return Tensor._wrap(node.xp.zeros(*meta))
+    return Tensor._constant(node.xp.zeros(*meta))
 
 
 def _zeros_like(tensor: Tensor) -> Tensor:
-    return Tensor._wrap(tensor._xp.zeros(tensor._array.shape, tensor._array.dtype))
+    return Tensor._constant(tensor._xp.zeros(tensor._array.shape, tensor._array.dtype))

@@ -47,7 +47,7 @@ def parse_index(x: Tensor, index: Any) -> Index:
             _check_mask(x, part, dim)
             view += [_ALL] * taken
         elif isinstance(part, bool):  # a new dim of size 1, or 0
-            taken, part = 0, Tensor._wrap(x._xp.zeros(int(part), numpy.int64))
+            taken, part = 0, Tensor._constant(x._xp.zeros(int(part), numpy.int64))
             view.append(None)
         else:
             taken = 0 if part is None else 1

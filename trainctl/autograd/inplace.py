@@ -32,6 +32,8 @@ def apply_inplace(cls: type[Op], x: Tensor, *others: Any, **params: Any) -> Tens
     node.xp = x._xp
     arrays = [x._array, *(each._array if isinstance(each, Tensor) else each for each in others)]
     _write(node, x, arrays)
+    if state.watcher is not None:
+        state.watcher.saw_write(node, x, others)
     if needs_grad:
         _rebase(node, x, (x, *others))
     else:

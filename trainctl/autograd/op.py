@@ -36,6 +36,8 @@ class Op:
         moves_elements: the output holds elements of the inputs, whatever their type (clone, cat, gather).
         decides_dtype: the output's dtype is not that of the inputs (cast).
         gives_fresh_gradients: False if ``backward`` may return a tensor that somebody else holds.
+        replays: the same parameters and shapes give the same shapes, whatever the elements.
+        draws: every application takes its turn at a random stream.
         takes_out: ``out`` may be the first input itself, and an in-place form writes there directly.
         materializes_gradients: with several outputs, ``backward`` gets zeros for those without a gradient.
         xp: the backend of the arrays at hand.
@@ -51,6 +53,8 @@ class Op:
     decides_dtype: ClassVar[bool] = False
     gives_fresh_gradients: ClassVar[bool] = True
     takes_out: ClassVar[bool] = False
+    replays: ClassVar[bool] = True
+    draws: ClassVar[bool] = False
     materializes_gradients: bool = True
 
     xp: Backend = NUMPY

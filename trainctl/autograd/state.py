@@ -19,7 +19,7 @@ class State(threading.local):
             as in PyTorch; switching them off costs more than a small op, so a module call or a backward
             pass does it once for all ops inside.
         inference: :class:`inference_mode` is on.
-        watcher: what :class:`detect_anomaly` looks with, None where it is off.
+        watcher: the :class:`trainctl.autograd.observer.Observer` that looks on, None where nobody does.
     """
 
     grad = True
@@ -29,6 +29,12 @@ class State(threading.local):
 
 
 state = State()
+
+
+def note_read(what: str) -> None:
+    """Tell the observer that elements were read as Python values."""
+    if state.watcher is not None:
+        state.watcher.saw_read(what)
 
 
 def quietly(function: Callable[..., Any]) -> Callable[..., Any]:

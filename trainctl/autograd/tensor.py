@@ -13,6 +13,7 @@ import numpy
 from trainctl.autograd.array_holder import ArrayHolder
 from trainctl.autograd.hooks import RemovableHandle, RetainGrad, add_hook
 from trainctl.autograd.size import Size
+from trainctl.autograd.state import state
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array
 
@@ -106,6 +107,14 @@ class Tensor(ArrayHolder):
         self._array = numpy.asarray(array) if isinstance(array, numpy.generic) else array
         return self
 
+    @classmethod
+    def _constant(cls, array: Any) -> Tensor:
+        """As :meth:`_wrap`, for an array that depends on nothing but shapes and options."""
+        self = cls._wrap(array)
+        if state.watcher is not None:
+            state.watcher.saw_constant(self._array)
+        return self
+
     # -- its place in the graph -----------------------------------------------------------------------
 
     @property
@@ -145,6 +154,8 @@ class Tensor(ArrayHolder):
         if value is not None:
             self._check_grad(value)
         self._grad = value
+        if state.watcher is not None:
+            state.watcher.saw_gradient(self, value, "take")
 
     @grad.deleter
     def grad(self) -> None:
@@ -208,6 +219,8 @@ class Tensor(ArrayHolder):
     @property
     def data(self) -> Tensor:
         """The same elements outside the graph; assigning replaces the elements."""
+        if state.watcher is not None:
+            state.watcher.saw_alias(self)
         return Tensor._wrap(self._array)
 
     @data.setter
@@ -216,9 +229,13 @@ class Tensor(ArrayHolder):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
         self._array = value._array
         self._bump_version()
+        if state.watcher is not None:
+            state.watcher.saw_read("an assignment to a tensor's data")
 
     def detach(self) -> Tensor:
         """Return a view of the same elements outside the graph."""
+        if state.watcher is not None:
+            state.watcher.saw_alias(self)
         view = Tensor._wrap(self._array)
         view._versions = self._share_version()  # a change through the view is a change of what backward saved
         return view
@@ -317,6 +334,8 @@ class Tensor(ArrayHolder):
             RuntimeError: the tensor requires a gradient.
             TypeError: it is on a GPU, or of a type that NumPy lacks.
         """
+        if state.watcher is not None:
+            state.watcher.saw_read("numpy()")
         if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if type(self._array) is not numpy.ndarray and not force:
@@ -340,6 +359,8 @@ class Tensor(ArrayHolder):
         return bool((self == element).any())
 
     def __repr__(self) -> str:
+        if state.watcher is not None:
+            state.watcher.saw_read("printing")
         from trainctl.autograd.printing import tensor_text
 
         return tensor_text(self)

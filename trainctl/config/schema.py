@@ -91,11 +91,13 @@ class TrainConfig(Section):
         checkpoint_every: steps between checkpoints; the end of an epoch writes one in any case.
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
+        compile: whether steps are recorded once and replayed; the results are the same.
     """
 
     epochs: Positive
     checkpoint_every: Positive | None = None
     monitor: str | None = None
+    compile: bool = True
 
 
 class Config(Section):

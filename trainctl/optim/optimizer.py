@@ -10,7 +10,7 @@ from typing import Any
 
 from trainctl.autograd.grad_mode import enable_grad, no_grad
 from trainctl.autograd.hooks import RemovableHandle, add_hook
-from trainctl.autograd.state import quietly
+from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
 
 
@@ -22,6 +22,8 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         self: Optimizer = args[0]  # hooks are given it among the arguments, as in PyTorch
         if self._stepping:
             return step(*args, **kwargs)
+        if state.watcher is not None:
+            return _observed(run, args, kwargs)
         for hook in tuple(self._step_pre_hooks.values()):
             changed = hook(self, args, kwargs)
             args, kwargs = (args, kwargs) if changed is None else changed
@@ -35,6 +37,19 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return run
+
+
+def _observed(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Take a step while an observer looks on; one with a closure it sees from the inside."""
+    watcher = state.watcher
+    if len(args) > 1 or kwargs:
+        watcher.saw_read("an optimizer's step with a closure")
+        state.watcher = None
+        try:
+            return step(*args, **kwargs)
+        finally:
+            state.watcher = watcher
+    return watcher.effect(functools.partial(step, *args), f"{type(args[0]).__name__}.step")
 
 
 class Optimizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,22 @@ class _Loop:
             drop_last=config.data.drop_last,
         )
         self.mark = time.perf_counter()
+        self.notices: list[str] = []
+        self.take_step = self._compiled(self._step)
+
+    def _compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the step as ``train.compile`` wants it."""
+        if not self.config.train.compile or device_of(self.model) != "cpu":
+            return step
+        return trainctl.compile(step, notify=self.notices.append)
+
+    def _step(self, inputs: Any, target: Any) -> Any:
+        """Learn from one batch; return its loss."""
+        self.optimizer.zero_grad()
+        loss = self.loss(self.model(inputs), target)
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
     @property
     def lr(self) -> float:
@@ -194,20 +210,18 @@ class _Loop:
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
-        p, model, loss_of, optimizer, stop = self.progress, self.model, self.loss, self.optimizer, self.stop
-        every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(loss_of)
+        p, model, optimizer, stop = self.progress, self.model, self.optimizer, self.stop
+        every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
         self.sampler.set_epoch(p.epoch, start=p.samples)
         model.train()
         for inputs, target in on_device(self.loader, model):
-            optimizer.zero_grad()
-            loss = loss_of(model(inputs), target)
-            value = loss.item()
+            value = self.take_step(inputs, target).item()
             p.step += 1
             p.global_step += 1
             if not math.isfinite(value):
                 raise self._diverged(f"the loss is {value}")
-            loss.backward()
-            optimizer.step()
+            while self.notices:
+                yield Notice(self.notices.pop())
             size = len(target)
             total, mean = (value, value / size) if summed else (value * size, value)
             p.samples += size

@@ -176,7 +176,7 @@ class RoundedToZero(Op):
 
 def zeros_as(gy: Tensor) -> Tensor:
     """Return zeros of a gradient's shape and dtype."""
-    return Tensor._wrap(gy._xp.zeros(gy._array.shape, gy._array.dtype))
+    return Tensor._constant(gy._xp.zeros(gy._array.shape, gy._array.dtype))
 
 
 def floor_divide(input: Any, other: Any) -> Tensor:
@@ -253,7 +253,7 @@ class Pow(Op):
             gx = where(y == 0, 0.0, gx) if isinstance(y, Tensor) else gx
         if self.needs(1):
             logarithm = log(x) if isinstance(x, Tensor) else _log_number(x)
-            base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._wrap(self.xp.asarray(x == 0))
+            base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._constant(self.xp.asarray(x == 0))
             flat = base_is_zero & (cast(y, y.dtype.to_real()) >= 0)
             gp = where(flat, 0.0, mul(gy, conj(mul(z, logarithm))))
         return gx, gp

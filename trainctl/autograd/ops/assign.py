@@ -108,7 +108,7 @@ _VIEW_FIELDS = [
 
 def zero_(self: Tensor) -> Tensor:
     """Set every element to 0 and return the tensor."""
-    return copy_(self, Tensor._wrap(self._xp.zeros((), self._array.dtype)))
+    return copy_(self, Tensor._constant(self._xp.zeros((), self._array.dtype)))
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
@@ -119,4 +119,4 @@ def fill_(self: Tensor, value: Any) -> Tensor:
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions."
             )
         return copy_(self, value)
-    return copy_(self, Tensor._wrap(self._xp.asarray(checked(value, self._array.dtype), self._array.dtype)))
+    return copy_(self, Tensor._constant(self._xp.asarray(checked(value, self._array.dtype), self._array.dtype)))

@@ -99,7 +99,7 @@ def scaled_dot_product_attention(
 def causal_mask(like: Tensor, length: int, keys: int, past: int = 0) -> Tensor:
     """Return, as bool ``[length, keys]``, whether a query (``past`` others came before the first) may see a key."""
     xp = like._xp
-    return Tensor._wrap(xp.arange(past, past + length)[:, None] >= xp.arange(keys))
+    return Tensor._constant(xp.arange(past, past + length)[:, None] >= xp.arange(keys))
 
 
 def attention_weights(scores: Tensor, mask: Tensor | None) -> Tensor:

@@ -199,7 +199,7 @@ def binary(cls: type[Op], x: Any, y: Any) -> Tensor:
         x = wrapped(x, y._array.dtype)
     else:
         if not isinstance(x, Tensor) and not isinstance(y, Tensor):
-            x = Tensor._wrap(NUMPY.asarray(x, result_type(x, y).array_dtype))
+            x = Tensor._constant(NUMPY.asarray(x, result_type(x, y).array_dtype))
         x, y = promote(x, y)
     return cls.apply(x, y)
 

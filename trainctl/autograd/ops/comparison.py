@@ -170,7 +170,7 @@ def _as_tensor(value: Any, kind: dtypes.dtype, like: Tensor) -> Tensor:
         return cast(value, kind)
     if kind is dtypes.bfloat16:
         return cast(_as_tensor(value, dtypes.float32, like), kind)
-    return Tensor._wrap(like._xp.asarray(wrapped(value, kind.array_dtype), kind.array_dtype))
+    return Tensor._constant(like._xp.asarray(wrapped(value, kind.array_dtype), kind.array_dtype))
 
 
 def equal(input: Tensor, other: Tensor) -> bool:

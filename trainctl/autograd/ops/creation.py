@@ -199,7 +199,8 @@ def _maker(function: str, text: str) -> Callable[..., Tensor]:
         backend = backend_for(where)  # made on the device itself: nothing is sent
         with backend.on(where):
             made = getattr(backend, function)(shape, _kind(dtype))
-        return _finish(Tensor._wrap(made), device, requires_grad, dtype)
+        wrap = Tensor._wrap if function == "empty" else Tensor._constant
+        return _finish(wrap(made), device, requires_grad, dtype)
 
     make.__name__ = function
     make.__doc__ = f"Return a tensor of a shape, {text}, in ``dtype`` (default: the default dtype)."
@@ -241,7 +242,7 @@ def full(
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = host_dtype(dtypes.of_number(value) if dtype is None else dtypes.as_dtype(dtype))
     return _finish(
-        Tensor._wrap(NUMPY.full(checked_shape("full", (size,)), checked(value, kind), kind)),
+        Tensor._constant(NUMPY.full(checked_shape("full", (size,)), checked(value, kind), kind)),
         device,
         requires_grad,
         dtype,
@@ -322,7 +323,7 @@ def arange(
     count = math.ceil((end - start) / step)
     exact: Any = numpy.float64 if dtype.is_floating_point else numpy.int64
     values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
-    return _finish(Tensor._wrap(values.astype(host_dtype(dtype))), device, requires_grad, dtype)
+    return _finish(Tensor._constant(values.astype(host_dtype(dtype))), device, requires_grad, dtype)
 
 
 def linspace(
@@ -364,7 +365,7 @@ def linspace(
     if kind.category == 1:
         start, end = int(start), int(end)
     return _finish(
-        Tensor._wrap(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype
+        Tensor._constant(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype
     )
 
 
@@ -385,4 +386,6 @@ def eye(
     for name, size in (("n", n), ("m", 0 if m is None else m)):
         if size < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
-    return _finish(Tensor._wrap(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad, dtype)
+    return _finish(
+        Tensor._constant(NUMPY.eye(n, n if m is None else m, dtype=_kind(dtype))), device, requires_grad, dtype
+    )

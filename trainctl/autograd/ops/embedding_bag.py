@@ -204,7 +204,7 @@ def _offsets(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -
     xp = input._xp
     if offsets is None:
         bags, length = input._array.shape
-        return Tensor._wrap(xp.arange(bags) * length), bags
+        return Tensor._constant(xp.arange(bags) * length), bags
     at = offsets._array
     if at.dtype.kind != "i":
         raise RuntimeError(f"embedding_bag: expected offsets of type int64 or int32, but got {offsets.dtype.name}")

@@ -126,7 +126,7 @@ class SetAt(Op):
         return out
 
     def backward(self, gy: Tensor) -> Any:
-        at, zero = self.saved, Tensor._wrap(self.xp.zeros((), gy._array.dtype))
+        at, zero = self.saved, Tensor._constant(self.xp.zeros((), gy._array.dtype))
         gx = SetAt.apply(gy, zero, *at, pattern=self.pattern) if self.needs(0) else None
         gv = TakeAt.apply(gy, *at, pattern=self.pattern)
         extra = self.value_ndim - gv._array.ndim  # leading dims of size 1
@@ -174,7 +174,7 @@ def _number_as_tensor(value: Any, x: Tensor) -> Tensor:
         raise TypeError(
             f"can't assign a {type(value).__name__} to a tensor of {x.dtype}; expected a tensor or a number"
         )
-    return Tensor._wrap(x._xp.asarray(checked(value, x._array.dtype), x._array.dtype))
+    return Tensor._constant(x._xp.asarray(checked(value, x._array.dtype), x._array.dtype))
 
 
 def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
@@ -396,4 +396,4 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     classes = int(array.max()) + 1 if num_classes == -1 else num_classes
     if array.size and array.max() >= classes:
         raise RuntimeError(f"Class values must be smaller than num_classes, got {array.max()} and {classes}.")
-    return cast(unsqueeze(input, -1) == Tensor._wrap(input._xp.arange(classes)), input.dtype)
+    return cast(unsqueeze(input, -1) == Tensor._constant(input._xp.arange(classes)), input.dtype)

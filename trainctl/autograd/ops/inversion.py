@@ -80,7 +80,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
         n //= 2
         input = matmul(input, input) if n else input
     if result is None:
-        identity = Tensor._wrap(input._xp.eye(input._array.shape[-1], dtype=input._array.dtype))
+        identity = Tensor._constant(input._xp.eye(input._array.shape[-1], dtype=input._array.dtype))
         return clone(expand(identity, input.shape))
     return result
 
@@ -109,7 +109,7 @@ def _as_matrices(x: Tensor) -> Tensor:
 
 def _inverse_if(regular: Tensor, A: Tensor) -> Tensor:
     """Return the inverses of the regular matrices, and the identity for the others."""
-    identity = Tensor._wrap(A._xp.eye(A._array.shape[-1], dtype=A._array.dtype))
+    identity = Tensor._constant(A._xp.eye(A._array.shape[-1], dtype=A._array.dtype))
     return inv(where(regular, A, identity))
 
 

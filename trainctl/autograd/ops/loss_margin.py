@@ -97,7 +97,7 @@ def _class_weights(weight: Tensor, input: Tensor, classes: int, column: Tensor) 
 
 
 def _numbers(like: Tensor, count: int) -> Tensor:
-    return Tensor._wrap(like._xp.arange(count))
+    return Tensor._constant(like._xp.arange(count))
 
 
 def multilabel_margin_loss(

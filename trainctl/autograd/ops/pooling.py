@@ -104,7 +104,7 @@ def plane_indices(x: Tensor, n: int) -> Tensor:
     """Return the number of each element within its ``n`` last dims, int64, in the shape of ``x``."""
     spatial = x._array.shape[-n:]
     numbers = x._xp.arange(math.prod(spatial), dtype=dtypes.int64.array_dtype)
-    return expand(Tensor._wrap(numbers.reshape(spatial)), x._array.shape)
+    return expand(Tensor._constant(numbers.reshape(spatial)), x._array.shape)
 
 
 def _avg_pool(
@@ -147,7 +147,7 @@ def _divisor(like: Tensor, counts: list[list[int]]) -> Any:
     divisor, xp = 1, like._xp
     for back, each in enumerate(counts):
         divisor = divisor * xp.asarray(each, like._array.dtype).reshape(-1, *(1,) * back)
-    return Tensor._wrap(divisor)
+    return Tensor._constant(divisor)
 
 
 def _lp_pool(n: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:

@@ -126,7 +126,7 @@ def _median_of_nothing(input: Tensor) -> Tensor:
     value = float("nan")
     if not input.is_floating_point():
         value = dtypes.iinfo(input.dtype).min if input.itemsize >= 4 else 0
-    return Tensor._wrap(input._xp.full((), value, input._array.dtype))
+    return Tensor._constant(input._xp.full((), value, input._array.dtype))
 
 
 class ModePlace(Op):
@@ -245,7 +245,7 @@ def _checked_q(op: str, input: Tensor, q: Any, interpolation: str) -> Tensor:
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{op}() q must be in the range [0, 1] but got {q}")
-        return Tensor._wrap(input._xp.full((), q, input._array.dtype))
+        return Tensor._constant(input._xp.full((), q, input._array.dtype))
     if q._array.ndim > 1:
         raise RuntimeError(f"{op}() q must be a scalar or 1D tensor, got shape {list(q.shape)}")
     if q._array.dtype != input._array.dtype:

@@ -335,7 +335,7 @@ class ProductOfOthers(Op):
         (x,) = self.saved
         x, gy = transpose(x, self.dim, -1), transpose(gy, self.dim, -1)
         size = x._array.shape[-1]
-        own = Tensor._wrap(self.xp.eye(size, dtype=bool))
+        own = Tensor._constant(self.xp.eye(size, dtype=bool))
         factors = where(own, 1, unsqueeze(x, -2))  # [..., n, n]: row i holds the factors of the i-th product
         pairs = conj(ProductOfOthers.apply(factors, dim=factors._array.ndim - 1))
         gx = sum(where(own, 0, mul(unsqueeze(gy, -1), pairs)), -2)

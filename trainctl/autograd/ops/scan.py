@@ -180,7 +180,7 @@ def _delayed(x: Tensor, dim: int, first: float) -> Tensor:
     if size == 0:
         return x
     start = x._xp.full((*x._array.shape[:dim], 1, *x._array.shape[dim + 1 :]), first, x._array.dtype)
-    return cat([Tensor._wrap(start), narrow(x, dim, 0, size - 1)], dim)
+    return cat([Tensor._constant(start), narrow(x, dim, 0, size - 1)], dim)
 
 
 class ArgCumMax(Op):

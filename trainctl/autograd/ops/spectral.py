@@ -103,7 +103,7 @@ def _skew(x: Tensor) -> Tensor:
 def _gaps(values: Tensor, kind: Any) -> Tensor:
     """Return ``values[j] - values[i]`` at ``[i, j]``, and ones on the diagonal."""
     differences = sub(unsqueeze(values, -2), unsqueeze(values, -1))
-    own = Tensor._wrap(values._xp.eye(values._array.shape[-1], dtype=bool))
+    own = Tensor._constant(values._xp.eye(values._array.shape[-1], dtype=bool))
     return cast(where(own, 1.0, differences), kind)
 
 
@@ -146,7 +146,7 @@ def legacy_svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Leg
         U, S, Vh = svd(input, full_matrices=not some)
         return LegacySVD(U, S, adjoint(Vh))
     shape, xp, kind = input._array.shape, input._xp, input._array.dtype
-    zeros = (Tensor._wrap(xp.zeros((*shape[:-2], size, size), kind)) for size in shape[-2:])
+    zeros = (Tensor._constant(xp.zeros((*shape[:-2], size, size), kind)) for size in shape[-2:])
     return LegacySVD(next(zeros), svdvals(input), next(zeros))
 
 

@@ -1,0 +1,48 @@
+"""A compiled step does what the eager one does, for random models of every kind.
+
+Where the arithmetic is the same the bits are; a plan's convolutions multiply in another order.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+import trainctl
+from trainctl import nn
+from tests.plan.models import example
+
+STEPS = 5
+
+
+@pytest.mark.parametrize("number", range(200))
+def test_compiled_is_eager(number):
+    eager, compiled = example(number), example(number)
+    same = partial(assert_same, rounding=any(isinstance(each, nn.Conv2d) for each in eager.model.modules()))
+    step, fast = eager.step(), trainctl.compile(compiled.step())
+    for turn in range(STEPS):
+        trainctl.manual_seed(turn)
+        loss, outputs = step(eager.x, eager.target)
+        trainctl.manual_seed(turn)
+        loss_too, outputs_too = fast(compiled.x, compiled.target)
+        same(loss, loss_too, f"loss of step {turn}")
+        for name in outputs:
+            same(outputs[name], outputs_too[name], f"{name} of step {turn}")
+    assert len(fast.plans) == 1, fast.reasons
+    for (name, one), other in zip(eager.model.named_parameters(), compiled.model.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None), name
+        if one.grad is not None:
+            same(one.grad, other.grad, f"gradient of {name}")
+    for name, one in eager.model.state_dict().items():
+        same(one, compiled.model.state_dict()[name], name)
+
+
+def assert_same(one, other, what, *, rounding):
+    assert one.requires_grad == other.requires_grad, what
+    one, other = one.detach().numpy(), other.detach().numpy()
+    if not rounding:
+        np.testing.assert_array_equal(one, other, err_msg=what)
+    else:
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=1e-5, err_msg=what)

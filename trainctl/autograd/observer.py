@@ -1,0 +1,46 @@
+"""What may look on while ops run: anomaly detection, and the recorder behind ``trainctl.compile``.
+
+One observer at a time, in ``state.watcher``; None costs an op a single look at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainctl.autograd.op import Op
+    from trainctl.autograd.tensor import Tensor
+
+
+class Observer:
+    """Sees each thing that happens to tensors; by default it does nothing with it."""
+
+    def call(self, module: Any, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a module's forward."""
+        return forward(*args, **kwargs)
+
+    def saw(self, node: Op, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
+        """``node`` was applied to ``inputs``."""
+
+    def saw_backward(self, node: Op, gys: list[Any], gxs: tuple[Any, ...]) -> None:
+        """The gradients ``gys`` of a node's outputs became those of its inputs."""
+
+    def saw_write(self, node: Op, x: Tensor, others: tuple[Any, ...]) -> None:
+        """``node`` was applied to ``x`` and ``others``, and its output written over ``x``."""
+
+    def saw_gradient(self, leaf: Tensor, gx: Tensor | None, how: str) -> None:
+        """A leaf's gradient is cleared, is ``gx`` itself (``take``) or a ``copy`` of it, or has had it added (``add``)."""
+
+    def saw_constant(self, array: Any) -> None:
+        """An array was made that depends on nothing but shapes and options."""
+
+    def saw_alias(self, tensor: Tensor) -> None:
+        """Another tensor is about to be put around a tensor's array."""
+
+    def saw_read(self, what: str) -> None:
+        """Elements were read as Python values."""
+
+    def effect(self, call: Callable[[], Any], what: str) -> Any:
+        """Run something that acts on tensors outside ops: an optimizer's step."""
+        return call()

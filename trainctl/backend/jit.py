@@ -1,0 +1,80 @@
+"""Loops compiled by Numba where it is installed (the extra ``fast``); NumPy is the definition of each of them.
+
+A kernel is written twice beside each other: as NumPy calls, which always work, and as a plain loop for
+:func:`kernel`. Compiled code is cached, below ``TRAINCTL_CACHE_DIR`` where that is set.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Sums may be reordered and multiplications fused, but NaN and infinity stay what they are: training looks for them.
+_MATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+class Kernel:
+    """A loop, compiled when it is first asked for.
+
+    Args:
+        function: the loop, in the Python that Numba compiles.
+        signatures: the argument types that it is compiled for, as Numba writes them.
+    """
+
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
+        functools.update_wrapper(self, function)
+        self.function, self.signatures = function, signatures
+        self._compiled: Any = None
+
+    @property
+    def compiled(self) -> Any:
+        """The compiled loop, which runs without the interpreter's lock."""
+        if self._compiled is None:
+            import numba  # type: ignore[import-untyped]  # it ships no types
+
+            folder = _cache_folder()
+            if folder is not None:
+                numba.config.CACHE_DIR = str(folder)
+            options = {"nogil": True, "fastmath": _MATH, "error_model": "numpy", "cache": folder is not None}
+            self._compiled = numba.njit(list(self.signatures), **options)(self.function)
+        return self._compiled
+
+
+def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
+    """Mark a loop as one to be compiled for these argument types.
+
+    Example:
+        >>> @kernel("void(f4[::1], f4)")
+        ... def scale(x, factor):
+        ...     for i in range(x.size):
+        ...         x[i] *= factor
+        >>> scale.signatures
+        ('void(f4[::1], f4)',)
+    """
+    return lambda function: Kernel(function, signatures)
+
+
+@functools.cache
+def available() -> bool:
+    """Return whether kernels can be compiled: Numba is installed and ``TRAINCTL_KERNELS`` is not ``numpy``."""
+    return os.environ.get("TRAINCTL_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
+
+
+@functools.cache
+def _cache_folder() -> Path | None:
+    """Return where compiled code is kept, None where nothing can be written."""
+    given = os.environ.get("TRAINCTL_CACHE_DIR")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainctl"
+    folder = base / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except (OSError, RuntimeError):
+        return None
+    return folder

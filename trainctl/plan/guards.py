@@ -1,0 +1,118 @@
+"""What has to be as it was for a plan to be what the step would do."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from trainctl.autograd.state import state
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend.dtypes import get_default_dtype
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_LIBRARY = (types.ModuleType, types.FunctionType, type)  # what their names stand for does not change
+_TABLES = (
+    "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
+    "_backward_pre_hooks",
+)  # fmt: skip
+
+
+class Unhashable(Exception):
+    """An argument that no plan can be chosen by."""
+
+
+def signature(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
+    """Return what a plan is chosen by, and append the tensors among the arguments to ``tensors``.
+
+    Raises:
+        Unhashable: an argument is neither a tensor, nor plain, nor made of such.
+    """
+    return (
+        tuple(_described(each, tensors) for each in args),
+        tuple((name, _described(kwargs[name], tensors)) for name in sorted(kwargs)),
+        state.grad,
+        state.inference,
+        get_default_dtype(),
+    )
+
+
+def _described(value: Any, tensors: list[Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        same = next((place for place, each in enumerate(tensors) if each is value), -1)
+        tensors.append(value)
+        array = value._array
+        return (
+            "tensor", type(array), array.shape, array.dtype, array.strides, value.requires_grad, value.is_leaf, same,
+        )  # fmt: skip
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(_described(each, tensors) for each in value)
+    if isinstance(value, dict):
+        return dict, tuple((key, _described(each, tensors)) for key, each in value.items())
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    raise Unhashable(type(value).__name__)
+
+
+class Surroundings:
+    """The modules that a step calls, their modes and parameters, and what its function's own names stand for.
+
+    Names are those that the code of ``fn`` itself reads: of variables around it, and of attributes of the objects there.
+
+    Args:
+        fn: the function.
+        modules: the modules.
+        kept: the tensors that it reads without being given them.
+    """
+
+    def __init__(self, fn: Callable[..., Any], modules: list[Any], kept: list[Tensor]) -> None:
+        self._modules = [(module, _state_of(module)) for module in modules]
+        self._cells = [(cell, _content(cell)) for cell in getattr(fn, "__closure__", None) or ()]
+        scope = getattr(fn, "__globals__", {})
+        names = getattr(getattr(fn, "__code__", None), "co_names", ())
+        holders = [scope, getattr(getattr(fn, "__self__", None), "__dict__", {})]
+        objects = [content for _, content in self._cells] + [scope[name] for name in names if name in scope]
+        holders += [vars(each) for each in objects if hasattr(each, "__dict__") and not isinstance(each, _LIBRARY)]
+        self._named = [(holder, name, holder[name]) for holder in holders for name in names if name in holder]
+        self._flags = [(tensor, tensor._requires_grad) for tensor in kept]
+
+    def changed(self) -> bool:
+        """Return whether anything is not what it was."""
+        for module, then in self._modules:
+            if not _same(_state_of(module), then):
+                return True
+        for cell, content in self._cells:
+            if _differ(_content(cell), content):
+                return True
+        for holder, name, content in self._named:
+            if _differ(holder.get(name), content):
+                return True
+        return any(tensor._requires_grad is not flag for tensor, flag in self._flags)
+
+
+def _state_of(module: Any) -> tuple[list[Any], list[Any]]:
+    """Return everything a module holds: its attributes and, one level down, its tables."""
+    fields = module.__dict__
+    return list(fields.values()), [each for table in _TABLES for each in fields[table].values()]
+
+
+def _same(now: tuple[list[Any], list[Any]], then: tuple[list[Any], list[Any]]) -> bool:
+    for a, b in zip(now, then, strict=True):
+        if len(a) != len(b):
+            return False
+        for one, other in zip(a, b, strict=True):
+            if _differ(one, other):
+                return False
+    return True
+
+
+def _differ(now: Any, then: Any) -> bool:
+    """Return whether a name stands for something else than before: another object, or another plain value."""
+    return now is not then and not (isinstance(now, _PLAIN) and type(now) is type(then) and now == then)
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return None

@@ -1,0 +1,5 @@
+"""The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
+
+from trainctl.plan.kernels import convolution
+
+__all__ = ["convolution"]

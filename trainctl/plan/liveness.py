@@ -1,0 +1,62 @@
+"""What of a trace matters, and from when to when each array is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, Trace, Value, Write
+
+
+def without_dead_work(trace: Trace) -> list[Record]:
+    """Return the records whose outcome somebody sees: the caller, a gradient, a kept tensor, a random stream."""
+    needed = {each.root for each in values_in(trace.result)}
+    needed |= {each.value.root for each in trace.records if isinstance(each, Gradient) and each.value is not None}
+    alive: list[Record] = []
+    for record in reversed(trace.records):
+        if _matters(record, needed):
+            needed.update(each.root for each in read_by(record))
+            alive.append(record)
+    return alive[::-1]
+
+
+def _matters(record: Record, needed: set[Value]) -> bool:
+    if isinstance(record, Write):
+        target = record.inputs[0].root
+        return target.origin == "kept" or target in needed
+    if isinstance(record, Apply):
+        return record.op.draws or any(each.root in needed for each in record.outputs)
+    return True
+
+
+def read_by(record: Record) -> list[Value]:
+    """Return the values that a record reads (or writes over)."""
+    if isinstance(record, Effect):
+        return []
+    if isinstance(record, Gradient):
+        return [] if record.value is None else [record.value]
+    return [each for each in record.inputs if isinstance(each, Value)]
+
+
+def lifetimes(records: list[Record]) -> dict[Value, tuple[int, int]]:
+    """Return for the memory of each value made here the numbers of the first and the last record that use it."""
+    lives: dict[Value, tuple[int, int]] = {}
+    for number, record in enumerate(records):
+        made = list(record.outputs) if isinstance(record, Apply) else []
+        for value in (*read_by(record), *made):
+            root = value.root
+            if root.origin == "made":
+                lives[root] = (lives.get(root, (number, 0))[0], number)
+    return lives
+
+
+def values_in(result: Any) -> Iterator[Value]:
+    """Yield the values in what a step returned."""
+    if isinstance(result, Returned):
+        yield result.value
+    elif isinstance(result, (tuple, list)):
+        for each in result:
+            yield from values_in(each)
+    elif isinstance(result, dict):
+        for each in result.values():
+            yield from values_in(each)

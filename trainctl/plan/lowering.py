@@ -1,0 +1,101 @@
+"""Calls that do an op's work better than its ``forward``: bound to their arrays, spread over threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from trainctl.autograd.op import Op
+from trainctl.backend.arrays import Array
+from trainctl.backend.threads import Pool, pool
+from trainctl.plan.trace import Apply
+
+Run = Callable[[], Any]
+Lowering = Callable[[Apply, list[Any], list[Any], "Context"], list[Run] | None]
+
+
+class Context:
+    """What the calls of a plan share.
+
+    Args:
+        threads: how many may work at once.
+
+    Attributes:
+        pool: the threads.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.pool: Pool = pool(threads)
+
+    def in_parts(self, parts: list[Run]) -> Run:
+        """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
+        if len(parts) == 1:
+            return parts[0]
+        run = self.pool.run
+        return lambda: run(parts)
+
+
+class Workspace:
+    """Scratch arrays for whoever works at the moment: as many sets as threads work at once.
+
+    Args:
+        make: makes a set.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make, self._free = make, [make()]
+
+    def take(self) -> Any:
+        """Return a set that nobody else uses."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return self._make()
+
+    def give_back(self, scratch: Any) -> None:
+        """Let the next one have it."""
+        self._free.append(scratch)
+
+
+LOWERINGS: dict[type[Op], Lowering] = {}
+
+
+def lowers(*ops: type[Op]) -> Callable[[Lowering], Lowering]:
+    """Enter a lowering for ops; it returns None for what it does not do."""
+
+    def enter(lowering: Lowering) -> Lowering:
+        LOWERINGS.update(dict.fromkeys(ops, lowering))
+        return lowering
+
+    return enter
+
+
+def lowered(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """Return the calls for a record, None where its ``forward`` is all there is."""
+    from trainctl.plan import kernels  # noqa: F401 - they enter themselves
+
+    lowering = LOWERINGS.get(record.op)
+    return None if lowering is None else lowering(record, arrays, outs, context)
+
+
+def rows_of(image: Array) -> Array | None:
+    """Return ``[N, C, H, W]`` that lies channels last as ``[N * H * W, C]``, None if it lies otherwise."""
+    last = image.transpose(0, 2, 3, 1)
+    return last.reshape(-1, image.shape[1]) if last.flags.c_contiguous else None
+
+
+def cut(count: int, size: int) -> list[slice]:
+    """Return ``0 .. count`` in slices of ``size``.
+
+    Example:
+        >>> cut(5, 2)
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def plain_float(*arrays: Any) -> bool:
+    """Return whether all are float32 arrays: what the compiled loops are for."""
+    return all(isinstance(each, numpy.ndarray) and each.dtype == numpy.float32 for each in arrays)

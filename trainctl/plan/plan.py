@@ -1,0 +1,238 @@
+"""A step that can be run again: every array in its place, every call bound to its arrays."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy
+
+from trainctl.autograd.op import Op
+from trainctl.autograd.state import quietly
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend.arrays import Array
+from trainctl.plan.gradients import GradientSlot
+from trainctl.plan.layout import lay_out
+from trainctl.plan.liveness import lifetimes, values_in, without_dead_work
+from trainctl.plan.lowering import Context, Run, lowered
+from trainctl.plan.memory import Life, array_in, block, memory_order, place
+from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, Trace, Value, Write
+
+
+class Plan:
+    """A trace, ready to be replayed on new inputs.
+
+    Args:
+        trace: what the step did.
+
+    Attributes:
+        runs: the calls of a replay, in order.
+        block_size: bytes of memory that all intermediate arrays share.
+    """
+
+    def __init__(self, trace: Trace, threads: int = 1) -> None:
+        self.trace = trace
+        self.records = without_dead_work(trace)
+        lay_out(self.records)
+        self.context = Context(threads)
+        self.kept = [(each.tensor, each.array) for each in trace.values if each.origin == "kept"]
+        self._arrays: dict[Value, Array] = {}
+        self._place_arrays()
+        self.runs: list[Run] = []
+        self._slots: list[GradientSlot] = []
+        self._assumed = self._assumptions()
+        for record in self.records:
+            self.runs.extend(self._lower(record))
+        self._released = _Released()
+        for slot in self._slots:
+            slot.settle()
+
+    # -- being replayed -------------------------------------------------------------------------------
+
+    def still_holds(self) -> bool:
+        """Return whether every tensor that the step reads without being given it is where it was."""
+        for tensor, array in self.kept:
+            if tensor._array is not array:
+                return False
+        for leaf, empty in self._assumed:
+            if (leaf._grad is None) is not empty:
+                return False
+        return all(slot.is_free() for slot in self._slots)
+
+    @quietly
+    def replay(self, inputs: Sequence[Tensor]) -> Any:
+        """Run the step on tensors of the recorded shapes and dtypes; return what the step returns."""
+        for array, tensor in zip(self._inputs, inputs, strict=True):
+            if array is not None:
+                numpy.copyto(array, tensor._array)
+        for run in self.runs:
+            run()
+        return self._returned(self.trace.result, inputs)
+
+    def _returned(self, result: Any, inputs: Sequence[Tensor]) -> Any:
+        if isinstance(result, Returned):
+            return self._output(result, inputs)
+        if isinstance(result, (tuple, list)):
+            return type(result)(self._returned(each, inputs) for each in result)
+        if isinstance(result, dict):
+            return {key: self._returned(each, inputs) for key, each in result.items()}
+        return result
+
+    def _output(self, returned: Returned, inputs: Sequence[Tensor]) -> Tensor:
+        """Return a tensor of the caller's own: what it holds stays as it is in later replays."""
+        value = returned.value
+        if value.base is None and value.origin == "input":
+            return inputs[value.place]
+        if value.base is None and value.tensor is not None:
+            return value.tensor
+        output = Tensor._wrap(self._arrays[value].copy(order="K"))
+        if returned.requires_grad:
+            output._requires_grad, output._grad_fn = True, self._released
+        return output
+
+    # -- memory ---------------------------------------------------------------------------------------
+
+    def _place_arrays(self) -> None:
+        """Give every value its array: arguments and gradients each their own, the rest a place in one block."""
+        for value in self.trace.values:
+            if value.origin in ("kept", "constant") and value.base is None:
+                self._arrays[value] = value.array
+        used = {each.root for record in self.records for each in _inputs_of(record)} | {
+            each.root for each in values_in(self.trace.result)
+        }
+        self._inputs: list[Array | None] = []
+        for value in (each for each in self.trace.values if each.origin == "input"):
+            array = _own_array(value) if value in used else None
+            self._inputs.append(array)
+            if array is not None:
+                self._arrays[value] = array
+        lasting = {each.value for each in self.records if isinstance(each, Gradient) and each.value is not None}
+        lasting |= {each for each in values_in(self.trace.result) if each.origin == "made"}
+        lives = lifetimes(self.records)
+        for value in {each.root for each in lasting} & lives.keys():
+            self._arrays[value] = _own_array(value)
+            del lives[value]
+        values = list(lives)
+        offsets, self.block_size = place([Life(_size(each), *lives[each]) for each in values])
+        memory = block(self.block_size)
+        for value, offset in zip(values, offsets, strict=True):
+            self._arrays[value] = array_in(memory, offset, value.shape, value.dtype, value.strides)
+
+    # -- calls ----------------------------------------------------------------------------------------
+
+    def _lower(self, record: Record) -> list[Run]:
+        if isinstance(record, Effect):
+            return [record.call]
+        if isinstance(record, Gradient):
+            return [self._gradient(record)]
+        node = record.node()
+        arrays = [self._arrays[each] if isinstance(each, Value) else each for each in record.inputs]
+        if isinstance(record, Write):
+            changed = record.inputs[0].root.tensor
+            bump = [] if changed is None else [changed._bump_version]
+            return [partial(_overwrite, node, arrays), *bump]
+        if record.is_view:
+            self._see(record, node, arrays)
+            return []
+        outs = [self._arrays.get(each) for each in record.outputs]
+        return lowered(record, arrays, outs, self.context) or [_call(node, arrays, outs)]
+
+    def _see(self, record: Apply, node: Op, arrays: list[Any]) -> None:
+        """Make a view's arrays, once and for all."""
+        with numpy.errstate(all="ignore"):
+            result = node.forward(*arrays)
+        results = result if isinstance(result, tuple) else (result,)
+        for value, array in zip(record.outputs, results, strict=True):
+            self._arrays.setdefault(value, array)
+
+    def _gradient(self, record: Gradient) -> Run:
+        leaf = record.leaf
+        if record.value is None:
+            return partial(setattr, leaf, "_grad", None)
+        array = self._arrays[record.value]
+        if record.how == "add":
+            return partial(_add_gradient, leaf, array)
+        self._slots.append(GradientSlot(leaf, array))
+        return self._slots[-1].give
+
+    def _assumptions(self) -> list[tuple[Tensor, bool]]:
+        """Return the leaves whose gradient must be there, or not be there, before the step, as it was while recording."""
+        seen: dict[int, tuple[Tensor, bool]] = {}
+        cleared: set[int] = set()
+        for record in self.records:
+            if not isinstance(record, Gradient):
+                continue
+            key = id(record.leaf)
+            if key not in cleared and record.value is not None:
+                seen.setdefault(key, (record.leaf, record.how == "take"))
+            cleared.add(key)
+        return list(seen.values())
+
+
+class _Released(Op):
+    """The maker of an output whose graph was used inside the step."""
+
+    def backward(self, *gys: Tensor) -> Any:
+        """Say that there is no second time, as the graph would."""
+        self._saved = None
+        return self.saved
+
+
+def _call(node: Op, arrays: list[Any], outs: list[Any]) -> Run:
+    """Return a call of ``forward`` on arrays that leaves its results in ``outs`` (None: nobody reads it)."""
+    if len(outs) == 1 and outs[0] is not None and _takes_out(node, outs[0]):
+        return partial(_into, partial(node.forward, *arrays, out=outs[0]), outs[0])
+    return partial(_copied, partial(node.forward, *arrays), outs)
+
+
+def _takes_out(node: Op, out: Array) -> bool:
+    """Return whether ``forward`` can be handed this array: some reshape it, which works in order alone."""
+    return "out" in inspect.signature(type(node).forward).parameters and (node.takes_out or out.flags.c_contiguous)
+
+
+def _into(forward: Run, out: Array) -> None:
+    result = forward()
+    if result is not out:
+        numpy.copyto(out, result)
+
+
+def _copied(forward: Run, outs: list[Any]) -> None:
+    result = forward()
+    for out, each in zip(outs, result if type(result) is tuple else (result,), strict=True):
+        if out is not None:
+            numpy.copyto(out, each)
+
+
+def _overwrite(node: Op, arrays: list[Any]) -> None:
+    target = arrays[0]
+    if node.takes_out:
+        node.forward(*arrays, out=target)
+    else:
+        numpy.copyto(target, node.forward(*arrays), casting="same_kind")
+
+
+def _add_gradient(leaf: Tensor, array: Array) -> None:
+    there = leaf._grad
+    assert there is not None
+    numpy.add(there._array, array, out=there._array)
+    there._bump_version()
+
+
+def _inputs_of(record: Record) -> list[Value]:
+    if isinstance(record, Gradient):
+        return [] if record.value is None else [record.value]
+    return [] if isinstance(record, Effect) else [each for each in record.inputs if isinstance(each, Value)]
+
+
+def _size(value: Value) -> int:
+    return math.prod(value.shape) * value.dtype.itemsize
+
+
+def _own_array(value: Value) -> Array:
+    """Return memory of a value's own, laid out as it was recorded."""
+    order = memory_order(value.shape, value.strides)
+    memory = numpy.empty([value.shape[i] for i in order], value.dtype)
+    return memory.transpose(numpy.argsort(order) if order else None)
