@@ -102,13 +102,16 @@ def example(number: int) -> Example:
     """Return the example of a number."""
     pick = random.Random(number)
     trainctl.manual_seed(number)
-    body, x, width = pick.choice([_dense, _convolutional, _sequential, _tokens])(pick)
+    kind = pick.choice([_dense, _convolutional, _sequential, _tokens])
+    body, x, width = kind(pick)
     model = TwoHeads(body, width)
     target = trainctl.randint(0, CLASSES, (BATCH,))
     if pick.random() < 0.2:
         next(iter(model.parameters())).requires_grad_(False)
     wanted = [each for each in model.parameters() if each.requires_grad]
-    return Example(model, x, target, pick.choice(OPTIMIZERS)(wanted), pick.random() < 0.25)
+    # Rounding is all that may differ in a convolution, but the others' steps depend on signs of what is nearly 0.
+    optimizer = pick.choice(OPTIMIZERS[:2] if kind is _convolutional else OPTIMIZERS)(wanted)
+    return Example(model, x, target, optimizer, pick.random() < 0.25)
 
 
 def _dense(pick: random.Random) -> tuple[Any, Any, int]:
