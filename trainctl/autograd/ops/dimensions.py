@@ -7,7 +7,7 @@ from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.ops.cast import check_tensor
-from trainctl.autograd.ops.shape import permute, reshape, transpose, unsqueeze
+from trainctl.autograd.ops.shape import contiguous, permute, reshape, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "movedim moveaxis=movedim swapaxes swapdims=transpose ravel"
@@ -34,7 +34,9 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         trainctl.Size([3, 4, 2])
     """
     if isinstance(source, int) != isinstance(destination, int):
-        raise TypeError(f"movedim(): source and destination must both be ints or both sequences, got {source}, {destination}")
+        raise TypeError(
+            f"movedim(): source and destination must both be ints or both sequences, got {source}, {destination}"
+        )
     ndim = input._array.ndim
     taken, put = _places("source", source, ndim), _places("destination", destination, ndim)
     if len(taken) != len(put):
@@ -49,15 +51,16 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
 
 
 def _places(name: str, dims: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    wrapped = tuple(wrap_dim(dim, ndim) for dim in ((dims,) if isinstance(dims, int) else dims))
+    given = (dims,) if isinstance(dims, int) else tuple(dims)
+    wrapped = tuple(wrap_dim(dim, ndim) for dim in given)
     if len(set(wrapped)) != len(wrapped):
-        raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(dims)})")
+        raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
     return wrapped
 
 
 def ravel(input: Tensor) -> Tensor:
     """Return the elements as one dim: a view where they lie in order, else a copy."""
-    return reshape(input, -1)
+    return reshape(contiguous(input), -1)
 
 
 def atleast_1d(*tensors: Any) -> Any:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from trainctl.autograd.ops.broadcasting import expand
-from trainctl.autograd.ops.creation import ones
+from trainctl.autograd.ops.creation import ones, zeros
 from trainctl.autograd.ops.indexing import masked_select
 from trainctl.autograd.ops.joining import check_tensors, stack
 from trainctl.autograd.ops.shape import reshape
@@ -53,7 +54,9 @@ def _check_vectors(tensors: Any) -> None:
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     for each in tensors:
         if each._array.ndim > 1:
-            raise RuntimeError(f"meshgrid: Expected 0D or 1D tensor in the tensor list but got shape {list(each.shape)}")
+            raise RuntimeError(
+                f"meshgrid: Expected 0D or 1D tensor in the tensor list but got shape {list(each.shape)}"
+            )
         if each._array.dtype != tensors[0]._array.dtype:
             raise RuntimeError(
                 f"meshgrid expects all tensors to have the same dtype, got {tensors[0].dtype} and {each.dtype}"
@@ -81,7 +84,7 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     for each in tensors:
         _check_vector(each)
     if len(tensors) == 1:
-        return reshape(tensors[0], -1)
+        return tensors[0]
     return stack([reshape(each, -1) for each in meshgrid(*tensors)], 1)
 
 
@@ -112,10 +115,10 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
-        return input[:0].clone()
+        return zeros(0, dtype=input.dtype, device=input.device)
     xp, size = input._xp, input._array.size
     places = meshgrid(*[Tensor._wrap(xp.arange(size))] * r)
     chosen = ones(places[0].shape, dtype=dtypes.bool_, device=input.device)
-    for one, other in zip(places, places[1:], strict=False):
+    for one, other in pairwise(places):
         chosen = chosen & (one <= other if with_replacement else one < other)
     return stack([masked_select(each, chosen) for each in meshgrid(*[input] * r)], 1)

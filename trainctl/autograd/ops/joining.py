@@ -15,9 +15,7 @@ from trainctl.autograd.ops.indexing import Slice
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
 
-FUNCTIONS = (
-    "cat stack hstack vstack dstack column_stack block_diag concat=cat concatenate=cat row_stack=vstack"
-)
+FUNCTIONS = "cat stack hstack vstack dstack column_stack block_diag concat=cat concatenate=cat row_stack=vstack"
 
 
 class Cat(Op):
@@ -41,15 +39,15 @@ class Split(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         self.ends = tuple(accumulate(self.sizes))
-        return tuple(x[self.place(number)] for number in range(len(self.sizes)))
+        return tuple(x[self.part(number)] for number in range(len(self.sizes)))
 
-    def place(self, number: int) -> tuple[Any, ...]:
+    def part(self, number: int) -> tuple[Any, ...]:
         """Return the index that gives a piece."""
         end = self.ends[number]
         return (*[slice(None)] * self.dim, slice(end - self.sizes[number], end))
 
     def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
-        return Slice, {"index": self.place(number)}
+        return Slice, {"index": self.part(number)}
 
     def backward(self, *gys: Tensor) -> Any:
         return Cat.apply(*gys, dim=self.dim)
@@ -77,14 +75,14 @@ class Unbind(Op):
     dim: int
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        return tuple(x[self.place(number)] for number in range(x.shape[self.dim]))
+        return tuple(x[self.part(number)] for number in range(x.shape[self.dim]))
 
-    def place(self, number: int) -> tuple[Any, ...]:
+    def part(self, number: int) -> tuple[Any, ...]:
         """Return the index that gives an entry."""
         return (*[slice(None)] * self.dim, number, ...)
 
     def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
-        return Slice, {"index": self.place(number)}
+        return Slice, {"index": self.part(number)}
 
     def backward(self, *gys: Tensor) -> Any:
         return Stack.apply(*gys, dim=self.dim)
@@ -112,13 +110,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     for number, each in enumerate(tensors):
         if each._array.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {number}) cannot be concatenated")
-    kept = [each for each in tensors if each._array.shape != (0,)]  # PyTorch skips them, whatever the others' dims
-    if not kept:
-        return tensors[0].clone()
-    dim = wrap_dim(dim, kept[0]._array.ndim)
-    for number, each in enumerate(kept):
-        _check_joins(kept[0]._array.shape, each._array.shape, dim, number)
-    return Cat.apply(*kept, dim=dim)
+    first = next((each._array.shape for each in tensors if each._array.shape != (0,)), None)
+    if first is None:
+        return Cat.apply(*tensors, dim=0)
+    dim = wrap_dim(dim, len(first))
+    nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
+    tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
+    for number, each in enumerate(tensors):
+        _check_joins(first, each._array.shape, dim, number)
+    return Cat.apply(*tensors, dim=dim)
 
 
 def check_tensors(op: str, tensors: Any) -> None:

@@ -161,7 +161,9 @@ def _plain_indices(where: Any) -> int | list[int]:
     if not isinstance(where, Tensor):
         return index(where)
     if where.dtype is not dtypes.int64:
-        raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {where.dtype}")
+        raise RuntimeError(
+            f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {where.dtype}"
+        )
     if where._array.ndim > 1:
         raise RuntimeError(
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got "
@@ -211,8 +213,8 @@ def _split_at(
         raise RuntimeError(
             f"{op} requires a tensor with at least {least} dimension, but got a tensor with {input.ndim} dimensions!"
         )
-    at = where[0] if len(where) == 1 else where or None
-    at = _plain_indices(_the_one_given(op, (at, sections, indices)))
+    at = _the_one_given(op, (where[0] if len(where) == 1 else where or None, sections, indices))
+    at = [index(each) for each in at] if isinstance(at, (tuple, list)) else index(at)
     size = input._array.shape[dim]
     if isinstance(at, int) and (at == 0 or size % at):
         raise RuntimeError(
