@@ -117,7 +117,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
     tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
     for number, each in enumerate(tensors):
-        _check_joins(first, each._array.shape, dim, number)
+        if each._array.shape != first:
+            _check_joins(first, each._array.shape, dim, number)
     return Cat.apply(*tensors, dim=dim)
 
 
