@@ -31,7 +31,7 @@ class Op:
     Attributes:
         saves: indices of the inputs that ``backward`` reads, as ``self.saved``.
         saves_output: ``backward`` reads the outputs (or those of these numbers), as the last of ``self.saved``.
-        is_view: the output shares the first input's memory.
+        is_view: the outputs share the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
         moves_elements: the output holds elements of the inputs, whatever their type (clone, cat, gather).
         decides_dtype: the output's dtype is not that of the inputs (cast).
@@ -116,6 +116,9 @@ class Op:
             outputs = tuple(map(Tensor._wrap, result))
             if state.watcher is not None:
                 state.watcher.saw(node, inputs, outputs)
+            if cls.is_view:
+                for number, output in enumerate(outputs):
+                    _mark_view(output, inputs[0], node.recipe(number))
             if records:
                 node._record(inputs, outputs)
             return outputs
@@ -123,7 +126,7 @@ class Op:
         if state.watcher is not None:
             state.watcher.saw(node, inputs, (output,))
         if cls.is_view and inputs:
-            _mark_view(output, inputs[0], node)
+            _mark_view(output, inputs[0], node.recipe(0))
         if records and output._array.dtype.kind in "fc":
             node._record(inputs, (output,))
         return output
@@ -173,6 +176,10 @@ class Op:
             )
         return [each.unpack(self) for each in self._saved]
 
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        """Return the op, of one output, that makes this output from the first input: for a view, itself."""
+        return type(self), self.params
+
     def needs(self, number: int) -> bool:
         """Return whether a gradient of this input is wanted."""
         return self.edges[number] is not None
@@ -211,7 +218,7 @@ def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
         return _forward_quietly(node, arrays)
     if node.moves_elements or node.is_view:
         result = _forward_quietly(node, [each.bits if isinstance(each, BFloat16Array) else each for each in arrays])
-        return BFloat16Array(result)
+        return tuple(map(BFloat16Array, result)) if type(result) is tuple else BFloat16Array(result)
     result = _forward_quietly(node, wide_argument(arrays))
     return result if node.decides_dtype else narrow_result(result)
 
@@ -305,9 +312,9 @@ def changed_in_place(tensor: Tensor, what: str, node: Op, now: int, then: int) -
     )
 
 
-def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:
+def _mark_view(output: Tensor, source: Tensor, recipe: tuple[type[Op], dict[str, Any]]) -> None:
     """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
     output._base = source if source._base is None else source._base
     output._versions = source._share_version()
     output._view_version = output._versions[0]
-    output._recipe = (*source._recipe, (type(node), node.params))
+    output._recipe = (*source._recipe, recipe)

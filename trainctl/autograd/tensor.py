@@ -334,7 +334,7 @@ class Tensor(ArrayHolder):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(self._array.shape[0])])
+        return iter(self.unbind(0))
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())

@@ -77,6 +77,10 @@ class Backend:
     def synchronize(self) -> None:
         """Wait until all that was asked for is computed."""
 
+    def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+        """Return the memory of ``array``, from its first element on, in another shape and strides (bytes): a view."""
+        return self.library.lib.stride_tricks.as_strided(array, shape, strides)
+
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
         """Add ``source`` into ``target[index]``; an element named twice gets both."""
         self.library.add.at(target, index, source)
@@ -84,6 +88,15 @@ class Backend:
 
 class NumpyBackend(Backend):
     """NumPy, the definition of every op."""
+
+    def as_strided(self, array: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+        """Return the memory of ``array``, from its first element on, in another shape and strides (bytes): a view.
+
+        NumPy's own function takes ten times as long as a new array over the same buffer.
+        """
+        if array.flags.c_contiguous:
+            return numpy.ndarray(shape, array.dtype, array, 0, strides)
+        return super().as_strided(array, shape, strides)
 
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
         """Add ``source`` into ``target[index]``; an element named twice gets both.

@@ -177,6 +177,11 @@ def promote(*operands: Any) -> tuple[Any, ...]:
     Raises:
         TypeError: an operand is neither a tensor nor a number.
     """
+    first = operands[0]
+    if isinstance(first, Tensor) and all(
+        isinstance(each, Tensor) and each._array.dtype == first._array.dtype for each in operands
+    ):
+        return operands
     kind = result_type(*operands)
     return tuple(operand(each, kind) for each in operands)
 

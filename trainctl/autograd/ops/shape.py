@@ -311,5 +311,11 @@ def transposed(input: Tensor) -> Tensor:
 
 
 def matrix_transposed(input: Tensor) -> Tensor:
-    """Return the tensor with its last two dims exchanged."""
-    return transpose(input, -2, -1)
+    """Return matrices ``[*, n, m]`` transposed to ``[*, m, n]``; a 0-d tensor as it is.
+
+    Raises:
+        RuntimeError: a vector.
+    """
+    if input._array.ndim == 1:
+        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    return transpose(input, -2, -1) if input._array.ndim else input
