@@ -258,13 +258,25 @@ class AccumulateGrad:
 
 
 class SavedTensor:
-    """An input kept for backward with the version it had."""
+    """An input kept for backward with the version it had.
+
+    Raises:
+        RuntimeError: the tensor was made in inference mode, so that nobody would notice a change.
+    """
 
     __slots__ = ("tensor", "version")
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = tensor
-        self.version = tensor._version if isinstance(tensor, Tensor) else 0
+        self.version = 0
+        if isinstance(tensor, Tensor):
+            if tensor._is_inference:
+                raise RuntimeError(
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+                )
+            self.version = tensor._version
 
     def unpack(self, node: Op) -> Any:
         """Return the tensor.
@@ -315,6 +327,8 @@ def changed_in_place(tensor: Tensor, what: str, node: Op, now: int, then: int) -
 def _mark_view(output: Tensor, source: Tensor, recipe: tuple[type[Op], dict[str, Any]]) -> None:
     """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
     output._base = source if source._base is None else source._base
+    if output._is_inference is not source._is_inference:
+        output._is_inference = source._is_inference
     output._versions = source._share_version()
     output._view_version = output._versions[0]
     output._recipe = (*source._recipe, recipe)

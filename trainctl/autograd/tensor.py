@@ -13,6 +13,7 @@ import numpy
 from trainctl.autograd.array_holder import ArrayHolder
 from trainctl.autograd.hooks import RemovableHandle, RetainGrad, add_hook
 from trainctl.autograd.size import Size
+from trainctl.autograd.state import state
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array
 
@@ -76,6 +77,8 @@ class Tensor(ArrayHolder):
         def __and__(self, other: Any) -> Tensor: ...
         def __or__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
+        def __lshift__(self, other: Any) -> Tensor: ...
+        def __rshift__(self, other: Any) -> Tensor: ...
         def __lt__(self, other: Any) -> Tensor: ...
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...
@@ -104,6 +107,8 @@ class Tensor(ArrayHolder):
         """Return a tensor around an array, without a copy; NumPy's scalars become 0-d arrays."""
         self = Tensor.__new__(Tensor)
         self._array = numpy.asarray(array) if isinstance(array, numpy.generic) else array
+        if state.inference:
+            self._is_inference = True
         return self
 
     # -- its place in the graph -----------------------------------------------------------------------
@@ -128,6 +133,8 @@ class Tensor(ArrayHolder):
             raise RuntimeError(
                 f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             )
+        if value and self._is_inference and not state.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -191,6 +198,8 @@ class Tensor(ArrayHolder):
 
     @property
     def _version(self) -> int:
+        if self._is_inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._versions is None else self._versions[0]
 
     def _share_version(self) -> list[int]:
@@ -208,7 +217,9 @@ class Tensor(ArrayHolder):
     @property
     def data(self) -> Tensor:
         """The same elements outside the graph; assigning replaces the elements."""
-        return Tensor._wrap(self._array)
+        view = Tensor._wrap(self._array)
+        view._is_inference = self._is_inference
+        return view
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -221,6 +232,7 @@ class Tensor(ArrayHolder):
         """Return a view of the same elements outside the graph."""
         view = Tensor._wrap(self._array)
         view._versions = self._share_version()  # a change through the view is a change of what backward saved
+        view._is_inference = self._is_inference
         return view
 
     def detach_(self) -> Tensor:
@@ -231,7 +243,7 @@ class Tensor(ArrayHolder):
         return self
 
     def is_inference(self) -> bool:
-        """Return whether the tensor was made in ``inference_mode``."""
+        """Return whether the tensor was made in ``inference_mode``; a view is what its base is."""
         return self._is_inference
 
     @property

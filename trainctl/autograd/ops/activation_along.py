@@ -7,7 +7,7 @@ import warnings
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.ops.arithmetic import add, div, mul, neg, sub
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
-from trainctl.autograd.ops.creation import arange
+from trainctl.autograd.ops.ranges import arange
 from trainctl.autograd.ops.elementary import through_float32
 from trainctl.autograd.ops.elementwise import sigmoid
 from trainctl.autograd.ops.random import uniform

@@ -11,11 +11,13 @@ from trainctl.autograd.ops.cast import check_broadcast, check_tensor, to_float
 from trainctl.autograd.ops.comparison import eq, where
 from trainctl.autograd.ops.creation import ones_like
 from trainctl.autograd.ops.elementwise import abs, cos, sin, square
+from trainctl.autograd.ops.index_write import setitem
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
 METHODS = "angle isreal"
 PROPERTIES = "real imag"
+SETTERS = "real=set_real imag=set_imag"
 FUNCTIONS = "angle complex imag isreal polar real view_as_complex view_as_real"
 
 
@@ -81,6 +83,11 @@ def real(input: Tensor) -> Tensor:
     return Real.apply(input) if input._array.dtype.kind == "c" else input
 
 
+def set_real(input: Tensor, value: Any) -> None:
+    """Write ``value`` (a tensor or number, broadcast) over the real parts, in place."""
+    setitem(real(input), ..., value)
+
+
 class Imag(Op):
     is_view = True
 
@@ -100,6 +107,15 @@ def imag(input: Tensor) -> Tensor:
     check_tensor("imag", input, "input")
     _check_complex("imag", input)
     return Imag.apply(input)
+
+
+def set_imag(input: Tensor, value: Any) -> None:
+    """Write ``value`` (a tensor or number, broadcast) over the imaginary parts, in place.
+
+    Raises:
+        RuntimeError: the tensor is real.
+    """
+    setitem(imag(input), ..., value)
 
 
 def _check_complex(op: str, input: Tensor) -> None:
