@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainctl.autograd.ops import arithmetic, comparison, creation, elementwise, index_write, indexing, linalg, listed, shifts
+from trainctl.autograd.ops import (
+    arithmetic,
+    comparison,
+    creation,
+    elementwise,
+    index_write,
+    indexing,
+    linalg,
+    listed,
+    rounding,
+    shifts,
+)
 from trainctl.autograd.ops.assign import in_place_form, in_place_view
 from trainctl.autograd.tensor import Tensor
 from trainctl.autograd.ufuncs import array_ufunc
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": arithmetic.add, "__sub__": arithmetic.sub, "__mul__": arithmetic.mul,
-    "__truediv__": arithmetic.div, "__floordiv__": arithmetic.floor_divide, "__mod__": arithmetic.remainder,
+    "__truediv__": arithmetic.div, "__floordiv__": arithmetic.floor_divide, "__mod__": rounding.remainder,
     "__pow__": arithmetic.pow, "__eq__": comparison.eq, "__ne__": comparison.ne, "__lt__": comparison.lt,
     "__le__": comparison.le, "__gt__": comparison.gt, "__ge__": comparison.ge,
     "__matmul__": linalg.matmul, "__and__": comparison.bitwise_and, "__or__": comparison.bitwise_or, "__xor__": comparison.bitwise_xor,

@@ -225,7 +225,8 @@ class Hardsigmoid(Activation):
         return self.xp.true_divide(self.xp.minimum(self.xp.maximum(x + 3, 0), 6), 6, out=out)
 
     def slope(self, x: Any) -> Any:
-        return self.xp.where((x > -3) & (x < 3), x.dtype.type(1 / 6), x.dtype.type(0))
+        sixth = self.xp.float32(1 / 6)  # PyTorch's constant for every dtype
+        return self.xp.where((x > -3) & (x < 3), x.dtype.type(sixth), x.dtype.type(0))
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
