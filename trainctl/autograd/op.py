@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
 
-from trainctl.autograd.state import quietly, state
+from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import NUMPY, Array, Backend, backend_of
 from trainctl.backend.bfloat16 import BFloat16Array, narrow_result, wide_argument
@@ -199,9 +199,15 @@ class Op:
         return add_hook(self._hooks, hook)
 
 
-@quietly
 def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
-    return node.forward(*arrays)
+    """Run array code with NumPy's floating-point warnings off."""
+    if state.quiet:
+        return node.forward(*arrays)
+    state.quiet = True
+    try:
+        return state.silence.run(node.forward, *arrays)
+    finally:
+        state.quiet = False
 
 
 def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
