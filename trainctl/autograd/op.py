@@ -12,7 +12,7 @@ is summed back, and one of another dtype is cast back (:func:`trainctl.autograd.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
@@ -57,7 +57,7 @@ class Op:
 
     xp: Backend = NUMPY
     params: dict[str, Any] = {}  # noqa: RUF012 - a default that is replaced, never changed
-    edges: tuple[Any, ...] = ()
+    edges: Sequence[Any] = ()
     sequence: int = -1
     meta: Any = None
     place: str = ""
@@ -167,7 +167,7 @@ class Op:
             versions = each._versions if isinstance(each, Tensor) else None
             saved.append((each, 0 if versions is None else versions[0]))
         if self.saves_output:
-            numbers = range(len(outputs)) if self.saves_output is True else self.saves_output
+            numbers = range(len(outputs)) if isinstance(self.saves_output, bool) else self.saves_output
             for number in numbers:
                 saved.append(SavedOutput(outputs[number], number))
         self._saved = saved

@@ -255,7 +255,7 @@ class Pow(Op):
             logarithm = log(x) if isinstance(x, Tensor) else _log_number(x)
             base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._wrap(self.xp.asarray(x == 0))
             flat = base_is_zero & (cast(y, y.dtype.to_real()) >= 0)
-            gp = where(flat, 0.0, mul(gy, conj(mul(*z, logarithm))))
+            gp = where(flat, 0.0, mul(gy, conj(mul(z[0], logarithm))))
         return gx, gp
 
 
