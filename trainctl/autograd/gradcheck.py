@@ -211,7 +211,7 @@ def gradgradcheck(
     fast_mode: bool = False,
     masked: bool = False,
 ) -> bool:
-    """Check the gradients of the gradients of ``func``; arguments and errors as for :func:`gradcheck`, and:
+    """Check the gradients of the gradients of ``func``; arguments and errors as for :func:`gradcheck`.
 
     Args:
         func: see :func:`gradcheck`, as all that is not listed here.

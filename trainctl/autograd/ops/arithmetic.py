@@ -218,10 +218,10 @@ class Pow(Op):
     saves_output = True
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
-        xp = self.xp
-        if isinstance(y, (int, float)) and y == 2:
+        xp, self.saves_output = self.xp, hasattr(y, "dtype")  # backward reads it for the exponent's gradient alone
+        if not self.saves_output and y == 2:
             return xp.multiply(x, x, out=out)
-        if not isinstance(y, (int, float, complex)):
+        if self.saves_output:
             kind = xp.result_type(x, y).kind
             if kind == "i":
                 return _whole_power(xp, x, y)
@@ -233,7 +233,7 @@ class Pow(Op):
         from trainctl.autograd.ops.comparison import where
         from trainctl.autograd.ops.elementwise import log
 
-        x, y, z = self.saved
+        x, y, *z = self.saved
         gx = gp = None
         if self.needs(0) and not _is_zero(y):
             gx = mul(gy, conj(mul(pow(x, y - 1), y)))
@@ -242,7 +242,7 @@ class Pow(Op):
             logarithm = log(x) if isinstance(x, Tensor) else _log_number(x)
             base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._wrap(self.xp.asarray(x == 0))
             flat = base_is_zero & (cast(y, y.dtype.to_real()) >= 0)
-            gp = where(flat, 0.0, mul(gy, conj(mul(z, logarithm))))
+            gp = where(flat, 0.0, mul(gy, conj(mul(z[0], logarithm))))
         return gx, gp
 
 

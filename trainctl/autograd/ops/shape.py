@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from trainctl.autograd.dims import given_shape, numpy_names, wrap_dim, wrap_dims
@@ -63,6 +64,8 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
         >>> infer_shape((2, -1), 6)
         (2, 3)
     """
+    if prod(shape) == count and (not shape or min(shape) >= 0):
+        return shape
     known = 1
     for place, size in enumerate(shape):
         if size < -1:
@@ -78,8 +81,6 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         if count % known == 0:
             return tuple(count // known if size == -1 else size for size in shape)
-    elif known == count:
-        return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
 
 
