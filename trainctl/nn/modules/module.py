@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+from trainctl.autograd.clearing import clear_grad
 from trainctl.autograd.hooks import RemovableHandle, add_hook
 from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
@@ -101,7 +102,7 @@ class Module(Members):
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before ``forward``; what it returns replaces the arguments."""
-        return _add(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self,
@@ -112,15 +113,15 @@ class Module(Members):
         always_call: bool = False,
     ) -> RemovableHandle:
         """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output."""
-        return _add(self._forward_hooks, (hook, with_kwargs), prepend)
+        return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` in backward; what it returns replaces ``grad_input``."""
-        return _add(self._backward_hooks, hook, prepend)
+        return add_hook(self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces ``grad_output``."""
-        return _add(self._backward_pre_hooks, hook, prepend)
+        return add_hook(self._backward_pre_hooks, hook, prepend)
 
     # -- state ----------------------------------------------------------------------------------------
 
@@ -166,10 +167,7 @@ class Module(Members):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop every parameter's gradient (or set it to 0)."""
         for parameter in self.parameters():
-            if parameter.grad is not None and set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()
+            clear_grad(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn`` on every module below and then on this one."""
@@ -245,13 +243,3 @@ class Module(Members):
         if not children and len(own) < 2:
             return f"{self._get_name()}({''.join(own)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*own, *children]) + "\n)"
-
-
-def _add(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
-    handle = add_hook(hooks, hook)
-    if prepend:
-        others = {key: each for key, each in hooks.items() if key != handle.id}
-        for key in others:
-            del hooks[key]
-        hooks.update(others)
-    return handle
