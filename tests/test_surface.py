@@ -50,10 +50,6 @@ PENDING = frozenset(
         "randint_like",
         "nms",
         "autograd.gradgradcheck",
-        "nn.init.dirac_",
-        "nn.init.trunc_normal_",
-        "nn.init.orthogonal_",
-        "nn.init.sparse_",
     ]
 )
 

@@ -6,11 +6,10 @@ import math
 import warnings
 
 from trainctl.autograd.grad_mode import no_grad
-from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.creation import zeros, zeros_like
 from trainctl.autograd.ops.decomposition import qr
-from trainctl.autograd.ops.random import Generator, rand
+from trainctl.autograd.ops.random import Generator
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.dtypes import float64
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -133,32 +132,6 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 @no_grad()
-def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Fill a convolution's weight ``[out, in / groups, *kernel]`` so that it passes on as many channels as it can.
-
-    Raises:
-        ValueError: not one to three kernel dims, or output channels that the groups do not divide.
-
-    Example:
-        >>> import trainctl
-        >>> dirac_(trainctl.empty(2, 2, 3)).tolist()
-        [[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
-    """
-    if tensor.ndim not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
-    if tensor.shape[0] % groups:
-        raise ValueError(f"dim 0 must be divisible by groups, got {tensor.shape[0]} and {groups}")
-    tensor.zero_()
-    each_has = tensor.shape[0] // groups
-    channels = range(min(each_has, tensor.shape[1]))
-    outputs = [group * each_has + channel for group in range(groups) for channel in channels]
-    if outputs:
-        centre = (size // 2 for size in tensor.shape[2:])
-        tensor[(outputs, [*channels] * groups, *centre)] = 1
-    return tensor
-
-
-@no_grad()
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -167,75 +140,80 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill with normal values, those outside ``[a, b]`` drawn again.
+    """Fill with normal values of those in [a, b] alone, by the inverse of the distribution function.
 
-    Where less than a third would stay, uniform values in ``[a, b]`` are drawn instead and kept as often as
-    the density at the value is of the density at its highest (rejection sampling, von Neumann, 1951).
+    Warns:
+        UserWarning: ``mean`` is so far outside [a, b] that little of the distribution is left.
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
-            "The distribution of values may be incorrect.",
-            stacklevel=2,
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            UserWarning,
+            stacklevel=3,
         )
-    peak = ((max(a, min(mean, b)) - mean) / std) ** 2
+    low, high = (math.erf((end - mean) / std / math.sqrt(2.0)) for end in (a, b))
+    drawn = _wide(tensor, tensor.shape).uniform_(low, high, generator=generator).erfinv()
+    return tensor.copy_((drawn * (std * math.sqrt(2.0)) + mean).clamp(a, b))
 
-    def draw_normal(into: Tensor) -> Tensor:
-        into.normal_(mean, std, generator=generator)
-        return (into < a) | (into > b)
 
-    def draw_uniform(into: Tensor) -> Tensor:
-        into.uniform_(a, b, generator=generator)
-        chance = (((into - mean) / std) ** 2 - peak) / -2
-        return zeros_like(into).uniform_(generator=generator).log() > chance
-
-    stays = math.erf((b - mean) / std / 2**0.5) - math.erf((a - mean) / std / 2**0.5)
-    draw = draw_normal if stays > 2 / 3 else draw_uniform
-    refused = draw(tensor)
-    while refused.any():
-        again = zeros_like(tensor)
-        refused_again = draw(again)
-        tensor.copy_(where(refused, again, tensor))
-        refused &= refused_again
-    return tensor
+def _wide(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros in which values are drawn for ``like``: float64 on its device, for its tails and bases are exact."""
+    return like.new_zeros(shape, dtype=float64)
 
 
 @no_grad()
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Fill with a matrix whose rows, or columns where those are fewer, are orthogonal and of length ``gain``.
+    """Fill with ``gain`` times a matrix of orthonormal rows, or columns where those are fewer (Saxe et al., 2014).
 
-    Dims beyond the second are flattened. Saxe et al. (2013); the signs that make the distribution uniform are
-    Mezzadri's (2007).
+    Dims after the first count as one.
 
     Raises:
         ValueError: fewer than two dims.
-
-    Example:
-        >>> import trainctl
-        >>> q = orthogonal_(trainctl.empty(2, 3))
-        >>> trainctl.allclose(q @ q.T, trainctl.eye(2), atol=1e-6)
-        True
     """
     if tensor.ndim < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if not tensor.numel():
+    if tensor.numel() == 0:
         return tensor
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
-    shape = (max(rows, columns), min(rows, columns))
-    q, r = qr(zeros(shape, dtype=tensor.dtype, device=tensor.device).normal_(generator=generator))
-    q = q * r.diagonal().sign()
-    return tensor.copy_((q.T if rows < columns else q).reshape(tensor.shape)).mul_(gain)
+    drawn = _wide(tensor, (max(rows, columns), min(rows, columns))).normal_(generator=generator)
+    q, r = qr(drawn)
+    q = q * r.diagonal().sign()  # of the many factorizations the one that makes q uniform (Mezzadri, 2007)
+    return tensor.copy_((q.T if rows < columns else q).reshape(tensor.shape) * gain)
+
+
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight so that, in each group, each output channel is the input channel of its number.
+
+    Args:
+        tensor: ``[out, in / groups, *kernel]`` of one, two or three kernel dims.
+        groups: the convolution's.
+
+    Raises:
+        ValueError: other dims, or ``groups`` does not divide the output channels.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if tensor.shape[0] % groups != 0:
+        raise ValueError("dim 0 must be divisible by groups")
+    per_group = tensor.shape[0] // groups
+    middle = tuple(size // 2 for size in tensor.shape[2:])
+    tensor.zero_()
+    for first in range(0, tensor.shape[0], per_group):
+        for channel in range(min(per_group, tensor.shape[1])):
+            tensor[(first + channel, channel, *middle)] = 1
+    return tensor
 
 
 @no_grad()
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Fill a matrix with normal values, and set the fraction ``sparsity`` of each column to 0 (Martens, 2010).
+    """Fill a matrix with normal values, and set a share of each column, rounded up, to 0 (Martens, 2010).
 
     Raises:
         ValueError: not two dims.
     """
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    tensor.normal_(0, std, generator=generator)
-    order = rand(*tensor.shape, generator=generator, device=tensor.device).argsort(0)
-    return tensor.scatter_(0, order[: math.ceil(sparsity * tensor.shape[0])], 0.0)
+    rows, columns = tensor.shape
+    order = _wide(tensor, (rows, columns)).uniform_(generator=generator).argsort(dim=0).argsort(dim=0)
+    return tensor.normal_(0, std, generator=generator).masked_fill_(order < math.ceil(sparsity * rows), 0)

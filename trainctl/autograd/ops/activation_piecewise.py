@@ -9,7 +9,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.activation import relu
 from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.assign import in_place_form
-from trainctl.autograd.ops.cast import check_tensor, checked, refuse
+from trainctl.autograd.ops.cast import cast, check_tensor, checked, refuse
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.elementary import through_float32
 from trainctl.autograd.ops.random import Generator, uniform
@@ -74,7 +74,7 @@ def rrelu(
     check_tensor("rrelu", input, "input")
     refuse("buic", "rrelu", input)
     shares = input._xp.from_host(uniform(input._array.shape, input._array.dtype, generator))
-    slopes = where(input > 0, 1, Tensor._wrap(shares * (upper - lower) + lower))
+    slopes = where(input > 0, 1, cast(Tensor._wrap(shares * (upper - lower) + lower), input.dtype))
     return written("rrelu", lambda x: mul(x, slopes), input, inplace)
 
 

@@ -42,7 +42,7 @@ class Elu(Activation):
         return xp.where(x <= 0, low, x.dtype.type(self.positive))
 
     def bend(self, x: Tensor) -> Tensor:
-        return where(x <= 0, mul(exp(mul(clamp(x, max=0), self.rate)), self.negative * self.rate * self.rate), 0)
+        return where(x < 0, mul(exp(mul(clamp(x, max=0), self.rate)), self.negative * self.rate * self.rate), 0)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

@@ -8,7 +8,7 @@ import numpy
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import mul
-from trainctl.autograd.ops.cast import refuse
+from trainctl.autograd.ops.cast import cast, refuse
 from trainctl.autograd.ops.creation import _finish, _kind, checked_shape
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.bfloat16 import BFLOAT16
@@ -88,10 +88,15 @@ def stream_of(generator: Generator | None) -> numpy.random.Generator:
     return (default_generator if generator is None else generator).stream
 
 
+def _host_kind(kind: Any) -> Any:
+    """Return the type in which NumPy can hold values of an array dtype: float32 for bfloat16, which it lacks."""
+    return numpy.dtype(numpy.float32) if kind is BFLOAT16 else numpy.dtype(kind)
+
+
 def uniform(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Any:
-    """Return uniform values in [0, 1) as an array; complex ones have both parts so (bfloat16: as float32)."""
-    kind = numpy.float32 if kind is BFLOAT16 else kind
-    if numpy.dtype(kind).kind == "c":
+    """Return uniform values in [0, 1) as an array; complex ones have both parts so, bfloat16 ones are float32."""
+    kind = _host_kind(kind)
+    if kind.kind == "c":
         parts = stream_of(generator).random((*shape, 2))
         return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
     if kind == numpy.float64:
@@ -102,9 +107,9 @@ def uniform(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> A
 
 
 def gaussian(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Any:
-    """Return standard normal values as an array; complex ones have unit variance in all (bfloat16: as float32)."""
-    kind = numpy.float32 if kind is BFLOAT16 else kind
-    if numpy.dtype(kind).kind == "c":
+    """Return standard normal values as an array; complex ones have unit variance in all, bfloat16 ones are float32."""
+    kind = _host_kind(kind)
+    if kind.kind == "c":
         parts = stream_of(generator).standard_normal((*shape, 2)) * 0.5**0.5
         return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
     if kind == numpy.float64:
@@ -239,9 +244,9 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if kind.kind in "bui":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.name}")
     if p == 1.0:
-        return mul(input, 0.0)
+        return input.mul_(0.0) if inplace else mul(input, 0.0)
     kept = stream_of(None).random(input._array.shape, numpy.float32) >= p
-    mask = Tensor._wrap(input._xp.from_host(numpy.multiply(kept, kind.type(1.0 / (1.0 - p)), dtype=kind)))
-    if inplace:
-        return input.mul_(mask)
-    return Dropout.apply(input, mask)
+    wide = _host_kind(kind)
+    mask = Tensor._wrap(input._xp.from_host(numpy.multiply(kept, wide.type(1.0 / (1.0 - p)), dtype=wide)))
+    mask = mask if wide is kind else cast(mask, input.dtype)
+    return input.mul_(mask) if inplace else Dropout.apply(input, mask)
