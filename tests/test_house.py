@@ -38,6 +38,8 @@ ENTRANCES = {"trainctl/__init__.py", "trainctl/__main__.py"}  # outside the laye
 HOST_OPS = {
     "trainctl/autograd/ops/creation.py": "reads the numbers a user hands over",
     "trainctl/autograd/ops/random.py": "draws on the host whatever the device",
+    "trainctl/autograd/ops/random_integers.py": "draws on the host whatever the device",
+    "trainctl/autograd/ops/ranges.py": "counts on the host, in whole numbers or float64",
 }
 
 # What is imported only by a user who has it: one place each.

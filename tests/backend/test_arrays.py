@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
 from trainctl.backend.arrays import NUMPY, Backend, backend_of
 
@@ -32,6 +33,21 @@ def test_scatter_add_adds_repeated_places_twice():
     target = np.zeros((3, 2))
     NUMPY.scatter_add(target, np.array([0, 2, 0]), np.ones((3, 2)))
     assert target.tolist() == [[2, 2], [0, 0], [1, 1]]
+
+
+@pytest.mark.parametrize("array", [np.arange(6.0), np.arange(12.0)[::2], np.arange(6.0).reshape(3, 2).T], ids=str)
+def test_strides_make_a_view_that_can_be_written_to(array):
+    step = array.strides[-1]
+    view = NUMPY.as_strided(array, (2, 2), (0, step))
+    assert view.tolist() == as_strided(array, (2, 2), (0, step)).tolist()
+    view[1, 1] = 7
+    assert array.flat[1] == 7
+
+
+def test_strides_keep_what_is_read_only():
+    array = np.arange(6.0)
+    array.flags.writeable = False
+    assert not NUMPY.as_strided(array, (2, 6), (0, 8)).flags.writeable
 
 
 def test_host_arrays_stay_themselves():

@@ -44,6 +44,11 @@ LOOKS_AT_VALUES = {
     "linalg.det": "the gradient of a singular matrix takes another way",
     "linalg.lstsq": "drivers that give residuals give them at full rank",
     "tensordot_over_a_tensor": "dims given as a tensor",
+    "tensor_split": "sections given as a tensor",
+    "Tensor.tensor_split": "sections given as a tensor",
+    "repeat_interleave": "the repeats decide a shape",
+    "Tensor.repeat_interleave": "the repeats decide a shape",
+    "repeat_interleave_indices": "the repeats decide a shape",
 }
 
 

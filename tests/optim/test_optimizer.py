@@ -258,11 +258,13 @@ def test_a_set_of_parameters_has_no_order():
         optim.SGD({leaf(trainctl)})
 
 
-def test_one_parameter_twice_in_a_group_is_refused():
-    # PyTorch only warns, and takes the step twice.
+def test_one_parameter_twice_in_a_group_gets_a_warning_and_two_steps():
     w = leaf(trainctl)
-    with pytest.raises(ValueError, match="a parameter group contains duplicate parameters"):
-        optim.SGD([w, w])
+    with pytest.warns(UserWarning, match="a parameter group with duplicate parameters"):
+        optimizer = optim.SGD([w, w], lr=0.1)
+    w.grad = trainctl.ones(1)
+    optimizer.step()
+    assert w.item() == pytest.approx(0.8)
 
 
 def test_a_missing_option_is_an_error():

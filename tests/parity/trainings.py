@@ -111,6 +111,46 @@ def encoder_decoder(torch: Any) -> list[float]:
     return train(loss_of, sentences(), torch, optimizer)
 
 
+def last_words() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Sequences of words, how long each is, and its last word."""
+    batches = []
+    for words, padding in sentences():
+        lengths = (~padding).sum(1)
+        batches.append((words, lengths, words[np.arange(len(words)), lengths - 1]))
+    return batches
+
+
+def lstm(torch: Any) -> list[float]:
+    """An LSTM of two layers over packed sentences that learns to tell the last word, by Adam."""
+    nn = torch.nn
+    net = nn.ModuleDict(
+        {"words": nn.Embedding(WORDS, 16, padding_idx=0), "lstm": nn.LSTM(16, 24, 2, batch_first=True), "head": nn.Linear(24, WORDS)}
+    )  # fmt: skip
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(filled(net, torch).parameters(), lr=0.01)
+
+    def loss_of(words: Any, lengths: Any, last: Any) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(net["words"](words), lengths, batch_first=True, enforce_sorted=False)
+        _, (h, _) = net["lstm"](packed)
+        return criterion(net["head"](h[-1]), last)
+
+    return train(loss_of, last_words(), torch, optimizer)
+
+
+def gru(torch: Any) -> list[float]:
+    """A GRU that reads an image row by row in both directions, by RMSprop."""
+    nn = torch.nn
+    net = nn.ModuleDict({"gru": nn.GRU(28, 24, bidirectional=True, batch_first=True), "head": nn.Linear(48, 10)})
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.RMSprop(filled(net, torch).parameters(), lr=0.002)
+
+    def loss_of(images: Any, labels: Any) -> Any:
+        outputs, _ = net["gru"](images.squeeze(1))
+        return criterion(net["head"](outputs.mean(1)), labels)
+
+    return train(loss_of, digits(), torch, optimizer)
+
+
 def ratings() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Users, films, what each user has seen before, and what they thought of the film."""
     random = np.random.RandomState(2)
@@ -144,6 +184,8 @@ def embeddings(torch: Any) -> list[float]:
 
 TRAININGS: dict[str, Callable[[Any], list[float]]] = {
     "cnn": cnn,
+    "lstm": lstm,
+    "gru": gru,
     "transformer_encoder": transformer_encoder,
     "encoder_decoder": encoder_decoder,
     "embeddings": embeddings,

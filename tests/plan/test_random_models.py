@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import trainctl
-from trainctl import nn
 from tests.plan.models import example
+from trainctl import nn
 
 STEPS = 5
 

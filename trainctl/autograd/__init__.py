@@ -7,7 +7,7 @@ from trainctl.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_de
 from trainctl.autograd.engine import backward, grad
 from trainctl.autograd.function import Function
 from trainctl.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
-from trainctl.autograd.gradcheck import gradcheck
+from trainctl.autograd.gradcheck import gradcheck, gradgradcheck
 from trainctl.autograd.tensor import Tensor
 from trainctl.autograd.variable import Variable
 
@@ -20,6 +20,7 @@ __all__ = [
     "enable_grad",
     "grad",
     "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_anomaly_enabled",
     "no_grad",

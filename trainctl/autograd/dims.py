@@ -21,7 +21,10 @@ def wrap_dim(dim: int, ndim: int) -> int:
         >>> wrap_dim(-1, 3)
         2
     """
-    dim, room = index(dim), max(ndim, 1)
+    dim = index(dim)
+    if 0 <= dim < ndim:
+        return dim
+    room = max(ndim, 1)
     if not -room <= dim < room:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-room}, {room - 1}], but got {dim})")
     return dim % room
@@ -38,7 +41,11 @@ def wrap_dims(dim: Any, ndim: int) -> tuple[int, ...]:
         >>> wrap_dims((0, -1), 3), wrap_dims(None, 2)
         ((0, 2), (0, 1))
     """
-    if dim is None or (isinstance(dim, Iterable) and len(tuple(dim)) == 0):
+    if dim is None:
+        return tuple(range(ndim))
+    if type(dim) is int and ndim:
+        return (wrap_dim(dim, ndim),)
+    if isinstance(dim, Iterable) and len(tuple(dim)) == 0:
         return tuple(range(ndim))
     wrapped = tuple(wrap_dim(each, ndim) for each in (dim if isinstance(dim, Iterable) else (dim,)))
     if len(set(wrapped)) != len(wrapped):
@@ -62,7 +69,7 @@ def given_shape(sizes: tuple[Any, ...], keyword: Any) -> tuple[int, ...]:
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     try:
-        return tuple(index(each) for each in sizes)
+        return tuple(map(index, sizes))
     except TypeError:
         names = ", ".join(type(each).__name__ for each in sizes)
         raise TypeError(f"sizes and dims must be integers, got ({names})") from None

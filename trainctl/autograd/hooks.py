@@ -27,8 +27,8 @@ class RemovableHandle:
         self.remove()
 
 
-def add_hook(hooks: dict[int, Any], hook: Any) -> RemovableHandle:
-    """Add ``hook`` to ``hooks`` and return its handle.
+def add_hook(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:
+    """Add ``hook`` to ``hooks``, last or, with ``prepend``, first; return its handle.
 
     Example:
         >>> hooks = {}
@@ -38,7 +38,11 @@ def add_hook(hooks: dict[int, Any], hook: Any) -> RemovableHandle:
         {}
     """
     handle = RemovableHandle(hooks)
+    later = dict(hooks) if prepend else {}
+    for key in later:
+        del hooks[key]
     hooks[handle.id] = hook
+    hooks.update(later)
     return handle
 
 

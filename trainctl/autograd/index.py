@@ -14,6 +14,7 @@ import numpy
 from trainctl.autograd.tensor import Tensor
 
 _ALL = slice(None)
+_ENDS = (int, type(None))
 
 
 class Index(NamedTuple):
@@ -59,6 +60,21 @@ def parse_index(x: Tensor, index: Any) -> Index:
             pattern.append(isinstance(part, Tensor))
     whole = bool(at) and all(part == _ALL for part in view)
     return Index(None if whole else tuple(view), tuple(at), tuple(pattern))
+
+
+def view_index(index: Any) -> tuple[Any, ...] | None:
+    """Return an index that needs no taking apart, as a tuple: ints, slices of ints without a step, None and ``...``.
+
+    Any other gives None.
+    """
+    parts = index if type(index) is tuple else (index,)
+    for part in parts:
+        if type(part) is slice:
+            if part.step is not None or type(part.start) not in _ENDS or type(part.stop) not in _ENDS:
+                return None
+        elif type(part) is not int and part is not None and part is not ...:
+            return None
+    return parts
 
 
 def _parts(index: Any) -> Any:

@@ -42,7 +42,12 @@ def apply_inplace(cls: type[Op], x: Tensor, *others: Any, **params: Any) -> Tens
 
 
 def check_writable(x: Tensor, needs_grad: bool) -> None:
-    """Raise RuntimeError if changing ``x`` in place would lose a gradient or write one place twice."""
+    """Raise RuntimeError if changing ``x`` in place would lose a gradient, go unnoticed or write one place twice."""
+    if x._is_inference and not state.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. "
+            "You can make a clone to get a normal tensor before doing inplace update."
+        )
     if needs_grad and x._requires_grad and x.is_leaf:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if needs_grad and x._base is not None and x._base._requires_grad and x._base.is_leaf:

@@ -5,23 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainctl.autograd.ops import arithmetic, comparison, creation, elementwise, indexing, linalg, listed
+from trainctl.autograd.ops import (
+    arithmetic,
+    comparison,
+    creation,
+    elementwise,
+    index_write,
+    indexing,
+    linalg,
+    listed,
+    rounding,
+    shifts,
+)
 from trainctl.autograd.ops.assign import in_place_form, in_place_view
 from trainctl.autograd.tensor import Tensor
 from trainctl.autograd.ufuncs import array_ufunc
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "__add__": arithmetic.add, "__sub__": arithmetic.sub, "__mul__": arithmetic.mul,
-    "__truediv__": arithmetic.div, "__floordiv__": arithmetic.floor_divide, "__mod__": arithmetic.remainder,
+    "__truediv__": arithmetic.div, "__floordiv__": arithmetic.floor_divide, "__mod__": rounding.remainder,
     "__pow__": arithmetic.pow, "__eq__": comparison.eq, "__ne__": comparison.ne, "__lt__": comparison.lt,
     "__le__": comparison.le, "__gt__": comparison.gt, "__ge__": comparison.ge,
     "__matmul__": linalg.matmul, "__and__": comparison.bitwise_and, "__or__": comparison.bitwise_or, "__xor__": comparison.bitwise_xor,
+    "__lshift__": shifts.bitwise_left_shift, "__rshift__": shifts.bitwise_right_shift,
 }  # fmt: skip
-REFLECTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor")
+REFLECTED = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift")
 
 AUGMENTED = {
     "add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "floor_divide": "floordiv", "remainder": "mod",
     "pow": "pow", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor",
+    "bitwise_left_shift": "lshift", "bitwise_right_shift": "rshift",
 }  # fmt: skip
 
 
@@ -64,7 +77,7 @@ OTHERS: dict[str, Any] = {
     "__abs__": elementwise.abs,
     "__invert__": comparison.bitwise_not,
     "__getitem__": indexing.getitem,
-    "__setitem__": indexing.setitem,
+    "__setitem__": index_write.setitem,
     "__array_ufunc__": array_ufunc,
     "where": _where,
 }
@@ -75,7 +88,8 @@ def _bind() -> None:
     methods = listed("METHODS")
     methods.update({f"{name}_": in_place_form(name, op) for name, op in listed("IN_PLACE").items()})
     methods.update({f"{name}_": in_place_view(op) for name, op in listed("IN_PLACE_VIEWS").items()})
-    methods.update({name: property(function) for name, function in listed("PROPERTIES").items()})
+    setters = listed("SETTERS")
+    methods.update({name: property(function, setters.get(name)) for name, function in listed("PROPERTIES").items()})
     methods.update({name: _operator(op, reflected=False) for name, op in OPERATORS.items()})
     methods.update({f"__r{name}__": _operator(OPERATORS[f"__{name}__"], reflected=True) for name in REFLECTED})
     methods.update({f"__i{short}__": methods[f"{name}_"] for name, short in AUGMENTED.items()})

@@ -12,17 +12,19 @@ is summed back, and one of another dtype is cast back (:func:`trainctl.autograd.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy
+from numpy import ndarray
 
-from trainctl.autograd.state import quietly, state
+from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import NUMPY, Array, Backend, backend_of
 from trainctl.backend.bfloat16 import BFloat16Array, narrow_result, wide_argument
 
 _sequence = itertools.count()
+_new_tensor = Tensor.__new__
 
 
 class Op:
@@ -31,7 +33,7 @@ class Op:
     Attributes:
         saves: indices of the inputs that ``backward`` reads, as ``self.saved``.
         saves_output: ``backward`` reads the outputs (or those of these numbers), as the last of ``self.saved``.
-        is_view: the output shares the first input's memory.
+        is_view: the outputs share the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
         moves_elements: the output holds elements of the inputs, whatever their type (clone, cat, gather).
         decides_dtype: the output's dtype is not that of the inputs (cast).
@@ -59,7 +61,7 @@ class Op:
 
     xp: Backend = NUMPY
     params: dict[str, Any] = {}  # noqa: RUF012 - a default that is replaced, never changed
-    edges: tuple[Any, ...] = ()
+    edges: Sequence[Any] = ()
     sequence: int = -1
     meta: Any = None
     place: str = ""
@@ -105,35 +107,41 @@ class Op:
             if isinstance(each, Tensor):
                 array = each._array
                 arrays.append(array)
-                if type(array) is not numpy.ndarray:
+                if type(array) is not ndarray:
                     elsewhere = True
                 if each._requires_grad or (each._base is not None and each.requires_grad):
                     needs_grad = True
             else:
                 arrays.append(each)
+        is_view = cls.is_view
         if elsewhere:
             result = _run_elsewhere(node, arrays)
+        elif is_view or state.quiet:
+            result = node.forward(*arrays)
         else:
-            result = node.forward(*arrays) if state.quiet or cls.is_view else _forward_quietly(node, arrays)
-        records = needs_grad and cls.differentiable and state.grad
+            result = _forward_quietly(node, arrays)
         if type(result) is tuple:
             outputs = tuple(map(Tensor._wrap, result))
-            if state.watcher is not None:
-                state.watcher.saw(node, inputs, outputs)
-            if records:
-                node._record(inputs, outputs)
-            return outputs
-        output = Tensor._wrap(result)
+        else:
+            if type(result) is ndarray:
+                output = _new_tensor(Tensor)  # what Tensor._wrap does, without the call
+                output._array = result
+                if state.inference:
+                    output._is_inference = True
+            else:
+                output = Tensor._wrap(result)
+            outputs = (output,)
+        if is_view and inputs:
+            for number, output in enumerate(outputs):
+                _mark_view(output, inputs[0], node.recipe(number))
         if state.watcher is not None:
-            state.watcher.saw(node, inputs, (output,))
-        if cls.is_view and inputs:
-            _mark_view(output, inputs[0], node)
-        if records and output._array.dtype.kind in "fc":
-            node._record(inputs, (output,))
-        return output
+            state.watcher.saw(node, inputs, outputs)
+        if needs_grad and cls.differentiable and state.grad:
+            node._record(inputs, outputs)
+        return outputs if type(result) is tuple else output
 
     def _record(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
-        """Make this application a node: where gradients go, and what backward will read."""
+        """Make this application the node of those outputs that can have a gradient: where it goes, what backward reads."""
         edges: list[Any] = []
         for each in inputs:
             if not isinstance(each, Tensor) or not each._requires_grad:
@@ -143,24 +151,37 @@ class Op:
                 edges.append(each if node is None else (node, each._output_number))
             else:
                 edges.append(each.grad_edge())
-        self.edges = tuple(edges)
+        self.edges = edges
         self.sequence = next(_sequence)
-        meta = []
-        for number, output in enumerate(outputs):
+        meta = self.meta = []
+        for output in outputs:
             array = output._array
-            meta.append((array.shape, array.dtype))
-            if array.dtype.kind in "fc":
+            kind = array.dtype
+            if kind.kind in "fc":
                 output._requires_grad = True
                 output._grad_fn = self
-                if number:
-                    output._output_number = number
-        self.meta = tuple(meta)
+                if meta:
+                    output._output_number = len(meta)
+            meta.append((array.shape, kind))
         if self.saves or self.saves_output:
-            saved: list[Any] = [SavedTensor(inputs[i]) for i in self.saves]
-            if self.saves_output:
-                numbers = self.saves_output if isinstance(self.saves_output, tuple) else range(len(outputs))
-                saved.extend(SavedOutput(outputs[number], number) for number in numbers)
-            self._saved = saved
+            self._save(inputs, outputs)
+
+    def _save(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
+        """Keep what ``saves`` and ``saves_output`` ask for; an input as (it, its version)."""
+        saved: list[Any] = []
+        for number in self.saves:
+            each = inputs[number]
+            versions = None
+            if isinstance(each, Tensor):
+                versions = each._versions
+                if each._is_inference:
+                    raise RuntimeError(_INFERENCE)
+            saved.append((each, 0 if versions is None else versions[0]))
+        if self.saves_output:
+            numbers = range(len(outputs)) if isinstance(self.saves_output, bool) else self.saves_output
+            for number in numbers:
+                saved.append(SavedOutput(outputs[number], number))
+        self._saved = saved
 
     @property
     def saved(self) -> list[Any]:
@@ -175,7 +196,20 @@ class Op:
                 "have already been freed). Saved intermediate values of the graph are freed when you call .backward() "
                 "or autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time."
             )
-        return [each.unpack(self) for each in self._saved]
+        found = []
+        for each in self._saved:
+            if type(each) is tuple:
+                tensor, version = each
+                if isinstance(tensor, Tensor) and tensor._version != version:
+                    raise changed_in_place(tensor, "an input", self, tensor._version, version)
+                found.append(tensor)
+            else:
+                found.append(each.unpack(self))
+        return found
+
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        """Return the op, of one output, that makes this output from the first input: for a view, itself."""
+        return type(self), self.params
 
     def needs(self, number: int) -> bool:
         """Return whether a gradient of this input is wanted."""
@@ -203,9 +237,15 @@ class Op:
         return add_hook(self._hooks, hook)
 
 
-@quietly
 def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
-    return node.forward(*arrays)
+    """Run array code with NumPy's floating-point warnings off."""
+    if state.quiet:
+        return node.forward(*arrays)
+    state.quiet = True
+    try:
+        return state.silence.run(node.forward, *arrays)
+    finally:
+        state.quiet = False
 
 
 def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
@@ -215,7 +255,7 @@ def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
         return _forward_quietly(node, arrays)
     if node.moves_elements or node.is_view:
         result = _forward_quietly(node, [each.bits if isinstance(each, BFloat16Array) else each for each in arrays])
-        return BFloat16Array(result)
+        return tuple(map(BFloat16Array, result)) if type(result) is tuple else BFloat16Array(result)
     result = _forward_quietly(node, wide_argument(arrays))
     return result if node.decides_dtype else narrow_result(result)
 
@@ -239,6 +279,13 @@ def _common_backend(arrays: list[Any]) -> Backend:
     return backend
 
 
+_INFERENCE = (  # nobody would notice a change of such a tensor
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or "
+    "use `torch.no_grad()` instead of `torch.inference_mode()`."
+)
+
+
 class AccumulateGrad:
     """What ``next_functions`` shows for a leaf: the place where ``variable.grad`` is added to."""
 
@@ -254,27 +301,6 @@ class AccumulateGrad:
         return cls.__name__
 
 
-class SavedTensor:
-    """An input kept for backward with the version it had."""
-
-    __slots__ = ("tensor", "version")
-
-    def __init__(self, tensor: Any) -> None:
-        self.tensor = tensor
-        self.version = tensor._version if isinstance(tensor, Tensor) else 0
-
-    def unpack(self, node: Op) -> Any:
-        """Return the tensor.
-
-        Raises:
-            RuntimeError: it was changed in place after the op that needs it.
-        """
-        tensor = self.tensor
-        if isinstance(tensor, Tensor) and tensor._version != self.version:
-            raise changed_in_place(tensor, "an input", node, tensor._version, self.version)
-        return tensor
-
-
 class SavedOutput:
     """An output kept for backward: without its link to the node, which would be a reference cycle."""
 
@@ -282,7 +308,7 @@ class SavedOutput:
 
     def __init__(self, output: Tensor, number: int) -> None:
         self.array, self.number = output._array, number
-        self.versions = output._share_version()
+        self.versions = output._versions or output._share_version()
         self.version = self.versions[0]
 
     def unpack(self, node: Op) -> Tensor:
@@ -309,9 +335,11 @@ def changed_in_place(tensor: Tensor, what: str, node: Op, now: int, then: int) -
     )
 
 
-def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:
+def _mark_view(output: Tensor, source: Tensor, recipe: tuple[type[Op], dict[str, Any]]) -> None:
     """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
     output._base = source if source._base is None else source._base
-    output._versions = source._share_version()
-    output._view_version = output._versions[0]
-    output._recipe = (*source._recipe, (type(node), node.params))
+    if output._is_inference is not source._is_inference:
+        output._is_inference = source._is_inference
+    output._versions = versions = source._versions or source._share_version()
+    output._view_version = versions[0]
+    output._recipe = (*source._recipe, recipe)

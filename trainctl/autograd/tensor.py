@@ -77,6 +77,8 @@ class Tensor(ArrayHolder):
         def __and__(self, other: Any) -> Tensor: ...
         def __or__(self, other: Any) -> Tensor: ...
         def __xor__(self, other: Any) -> Tensor: ...
+        def __lshift__(self, other: Any) -> Tensor: ...
+        def __rshift__(self, other: Any) -> Tensor: ...
         def __lt__(self, other: Any) -> Tensor: ...
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...
@@ -105,6 +107,8 @@ class Tensor(ArrayHolder):
         """Return a tensor around an array, without a copy; NumPy's scalars become 0-d arrays."""
         self = Tensor.__new__(Tensor)
         self._array = numpy.asarray(array) if isinstance(array, numpy.generic) else array
+        if state.inference:
+            self._is_inference = True
         return self
 
     @classmethod
@@ -137,6 +141,8 @@ class Tensor(ArrayHolder):
             raise RuntimeError(
                 f"only Tensors of floating point and complex dtype can require gradients, got {self.dtype}"
             )
+        if value and self._is_inference and not state.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -202,6 +208,8 @@ class Tensor(ArrayHolder):
 
     @property
     def _version(self) -> int:
+        if self._is_inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._versions is None else self._versions[0]
 
     def _share_version(self) -> list[int]:
@@ -221,7 +229,9 @@ class Tensor(ArrayHolder):
         """The same elements outside the graph; assigning replaces the elements."""
         if state.watcher is not None:
             state.watcher.saw_alias(self)
-        return Tensor._wrap(self._array)
+        view = Tensor._wrap(self._array)
+        view._is_inference = self._is_inference
+        return view
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -238,6 +248,7 @@ class Tensor(ArrayHolder):
             state.watcher.saw_alias(self)
         view = Tensor._wrap(self._array)
         view._versions = self._share_version()  # a change through the view is a change of what backward saved
+        view._is_inference = self._is_inference
         return view
 
     def detach_(self) -> Tensor:
@@ -248,7 +259,7 @@ class Tensor(ArrayHolder):
         return self
 
     def is_inference(self) -> bool:
-        """Return whether the tensor was made in ``inference_mode``."""
+        """Return whether the tensor was made in ``inference_mode``; a view is what its base is."""
         return self._is_inference
 
     @property
@@ -353,7 +364,7 @@ class Tensor(ArrayHolder):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter([self[i] for i in range(self._array.shape[0])])
+        return iter(self.unbind(0))
 
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())

@@ -8,6 +8,8 @@ from trainctl.backend import cuda
 from trainctl.backend.arrays import Array, Backend
 from trainctl.backend.devices import device
 
+_ATOMIC = "ieILfdFDQ"  # what cupyx.scatter_add takes, as array type codes
+
 
 class CupyBackend(Backend):
     """CuPy's functions, and the few kernels that it names differently.
@@ -39,9 +41,12 @@ class CupyBackend(Backend):
 
     def scatter_add(self, target: Array, index: Any, source: Array) -> None:
         """Add ``source`` into ``target[index]``; an element named twice gets both."""
-        import cupyx
+        if target.dtype.char in _ATOMIC:
+            import cupyx
 
-        cupyx.scatter_add(target, index, source)
+            cupyx.scatter_add(target, index, source)
+        else:
+            self.scatter_reduce("add", target, index, source)
 
     def device_count(self) -> int:
         """Return how many GPUs there are."""

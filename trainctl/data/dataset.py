@@ -17,7 +17,8 @@ import numpy as np
 
 from trainctl.autograd import Tensor
 from trainctl.autograd.ops.joining import cat
-from trainctl.autograd.ops.random import Generator, randperm
+from trainctl.autograd.ops.random import Generator
+from trainctl.autograd.ops.random_integers import randperm
 from trainctl.data.bulk import as_index_array, bulk_method
 
 T_co = TypeVar("T_co", covariant=True)

@@ -12,7 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from trainctl.autograd.ops.random import Generator, rand, randint, randperm
+from trainctl.autograd.ops.random import Generator, rand
+from trainctl.autograd.ops.random_integers import randint, randperm
 from trainctl.backend.dtypes import float64
 from trainctl.data.bulk import bulk_method
 

@@ -44,7 +44,7 @@ from trainctl.nn.modules.adaptive_pooling import (
 )
 from trainctl.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from trainctl.nn.modules.channelshuffle import ChannelShuffle
-from trainctl.nn.modules.container import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from trainctl.nn.modules.container import ModuleDict, ModuleList, Sequential
 from trainctl.nn.modules.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from trainctl.nn.modules.distance import CosineSimilarity, PairwiseDistance
 from trainctl.nn.modules.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
@@ -114,6 +114,7 @@ from trainctl.nn.modules.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from trainctl.nn.modules.parameter_container import ParameterDict, ParameterList
 from trainctl.nn.modules.pixelshuffle import PixelShuffle, PixelUnshuffle
 from trainctl.nn.modules.pooling import (
     AvgPool1d,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.ops.decomposition import qr
 from trainctl.autograd.ops.random import Generator
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.dtypes import float64
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -126,3 +129,91 @@ def eye_(tensor: Tensor) -> Tensor:
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     return tensor.copy_(eye(*tensor.shape, dtype=tensor.dtype))
+
+
+@no_grad()
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill with normal values of those in [a, b] alone, by the inverse of the distribution function.
+
+    Warns:
+        UserWarning: ``mean`` is so far outside [a, b] that little of the distribution is left.
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
+            UserWarning,
+            stacklevel=3,
+        )
+    low, high = (math.erf((end - mean) / std / math.sqrt(2.0)) for end in (a, b))
+    drawn = _wide(tensor, tensor.shape).uniform_(low, high, generator=generator).erfinv()
+    return tensor.copy_((drawn * (std * math.sqrt(2.0)) + mean).clamp(a, b))
+
+
+def _wide(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return zeros in which values are drawn for ``like``: float64 on its device, for its tails and bases are exact."""
+    return like.new_zeros(shape, dtype=float64)
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Fill with ``gain`` times a matrix of orthonormal rows, or columns where those are fewer (Saxe et al., 2014).
+
+    Dims after the first count as one.
+
+    Raises:
+        ValueError: fewer than two dims.
+    """
+    if tensor.ndim < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
+    drawn = _wide(tensor, (max(rows, columns), min(rows, columns))).normal_(generator=generator)
+    q, r = qr(drawn)
+    q = q * r.diagonal().sign()  # of the many factorizations the one that makes q uniform (Mezzadri, 2007)
+    return tensor.copy_((q.T if rows < columns else q).reshape(tensor.shape) * gain)
+
+
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight so that, in each group, each output channel is the input channel of its number.
+
+    Args:
+        tensor: ``[out, in / groups, *kernel]`` of one, two or three kernel dims.
+        groups: the convolution's.
+
+    Raises:
+        ValueError: other dims, or ``groups`` does not divide the output channels.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if tensor.shape[0] % groups != 0:
+        raise ValueError("dim 0 must be divisible by groups")
+    per_group = tensor.shape[0] // groups
+    middle = tuple(size // 2 for size in tensor.shape[2:])
+    tensor.zero_()
+    for first in range(0, tensor.shape[0], per_group):
+        for channel in range(min(per_group, tensor.shape[1])):
+            tensor[(first + channel, channel, *middle)] = 1
+    return tensor
+
+
+@no_grad()
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Fill a matrix with normal values, and set a share of each column, rounded up, to 0 (Martens, 2010).
+
+    Raises:
+        ValueError: not two dims.
+    """
+    if tensor.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    order = _wide(tensor, (rows, columns)).uniform_(generator=generator).argsort(dim=0).argsort(dim=0)
+    return tensor.normal_(0, std, generator=generator).masked_fill_(order < math.ceil(sparsity * rows), 0)

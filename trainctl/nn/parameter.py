@@ -34,6 +34,12 @@ class Parameter(Tensor):
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         """Nothing is left to do: ``__new__`` has taken the data."""
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """Return a copy without the gradient."""
+        copy: Any = super().__deepcopy__(memo)
+        copy.grad = None
+        return copy
+
 
 class Buffer(Tensor):
     """A tensor that a module registers among its buffers when it is assigned to an attribute.

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainctl.autograd.tensor import Tensor
-from trainctl.backend.arrays import NUMPY
 from trainctl.optim.optimizer import Optimizer, check_not_negative
+from trainctl.optim.updates import check_betas, count_step, descent, move_towards, real_parts, start
 
 
 class Adam(Optimizer):
@@ -56,12 +56,10 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
-        check_not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
-        if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ValueError(f"betas must be two numbers, got {betas!r}")
-        for number, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {number}: {beta}")
+        check_not_negative(lr=lr, eps=eps)
+        check_betas(betas)
+        check_not_negative(weight_decay=weight_decay)
+        _check_tensors(lr, betas, foreach and not capturable)
         defaults = {
             "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad,
             "maximize": maximize, "foreach": foreach, "capturable": capturable, "differentiable": differentiable,
@@ -71,37 +69,39 @@ class Adam(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Take one step."""
-        xp, w, g = parameter._xp, parameter._array, grad._array
-        lr, (beta1, beta2) = float(group["lr"]), group["betas"]
         if not state:
-            _start(state, parameter, group["amsgrad"])
-        if group["maximize"]:
-            g = xp.negative(g)
-        if group["weight_decay"] != 0 and group["decoupled_weight_decay"]:
-            xp.multiply(w, 1 - lr * group["weight_decay"], out=w)
-        elif group["weight_decay"] != 0:
-            g = g + w * group["weight_decay"]
-        state["step"]._array += 1
-        step = state["step"].item()
-        mean, square = state["exp_avg"]._array, state["exp_avg_sq"]._array
-        mean += (g - mean) * (1 - beta1)
-        square *= beta2
-        square += g * xp.conjugate(g) * (1 - beta2)
-        if group["amsgrad"]:
-            top = state["max_exp_avg_sq"]._array
-            square = xp.maximum(top, square, out=top)
-        denominator = xp.sqrt(square)
-        denominator /= math.sqrt(1 - beta2**step)
-        denominator += group["eps"]
-        xp.divide(mean, denominator, out=denominator)
-        denominator *= lr / (1 - beta1**step)
-        xp.subtract(w, denominator, out=w)
+            start(state, parameter, "exp_avg", "exp_avg_sq", *(["max_exp_avg_sq"] if group["amsgrad"] else []))
+        step, (beta1, beta2) = count_step(state), map(float, group["betas"])
+        size, root = float(group["lr"]) / (1 - beta1**step), math.sqrt(1 - beta2**step)
+        xp, arrays = parameter._xp, [parameter._array, descent(parameter, grad, group)]
+        arrays += [state["exp_avg"]._array, state["exp_avg_sq"]._array]
+        arrays += [state["max_exp_avg_sq"]._array] if group["amsgrad"] else []
+        for w, g, mean, square, *top in real_parts(*arrays):
+            move_towards(mean, g, 1 - beta1)
+            square *= beta2
+            square += g * g * (1 - beta2)
+            if top:
+                square = xp.maximum(top[0], square, out=top[0])
+            denominator = xp.sqrt(square, out=xp.empty_like(square))
+            denominator /= root
+            denominator += group["eps"]
+            xp.divide(mean, denominator, out=denominator)
+            denominator *= size
+            w -= denominator
         parameter._bump_version()
 
 
-def _start(state: dict[str, Any], parameter: Tensor, amsgrad: bool) -> None:
-    """Put the first step's state: zeros."""
-    xp = parameter._xp
-    state["step"] = Tensor._wrap(NUMPY.zeros((), "float32"))  # read at every step, so kept on the host
-    for name in ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if amsgrad else ()):
-        state[name] = Tensor._wrap(xp.zeros_like(parameter._array))
+def _check_tensors(lr: Any, betas: tuple[Any, Any], grouped: bool | None) -> None:
+    """Check options that are given as tensors: of one element, and none where all parameters are updated together.
+
+    Raises:
+        ValueError: they are not so, or one beta is a tensor and the other is a number.
+    """
+    first, second = (isinstance(beta, Tensor) for beta in betas)
+    if first != second or (not first and not all(isinstance(beta, float) for beta in betas)):
+        raise ValueError("betas must be either both floats or both Tensors")
+    for name, value in (("lr", lr), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
+        if isinstance(value, Tensor) and grouped:
+            raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"Tensor {name} must be 1-element")

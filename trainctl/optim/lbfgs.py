@@ -162,8 +162,10 @@ class LBFGS(Optimizer):
         begin, step = 0, direction._array * float(t)
         for parameter in self.param_groups[0]["params"]:
             w = parameter._array
-            count = w.size * (2 if w.dtype.kind == "c" else 1)
-            w += step[begin : begin + count].view(w.dtype).reshape(w.shape)
+            is_complex = w.dtype.kind == "c"
+            count = w.size * (2 if is_complex else 1)
+            part = step[begin : begin + count]
+            w += (part.view(w.dtype) if is_complex else part).reshape(w.shape)
             parameter._bump_version()
             begin += count
 
@@ -171,7 +173,7 @@ class LBFGS(Optimizer):
 def _flat(xp: Any, array: Array) -> Array:
     """Return the elements as one real vector."""
     flat = xp.ascontiguousarray(array).reshape(-1)
-    return flat.view(flat.real.dtype)
+    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
 
 
 def _largest(vector: Tensor) -> Tensor:

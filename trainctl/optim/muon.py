@@ -8,7 +8,7 @@ from typing import Any
 
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
-from trainctl.optim.optimizer import Optimizer
+from trainctl.optim.optimizer import Optimizer, check_single
 from trainctl.optim.updates import move_towards
 
 
@@ -53,6 +53,7 @@ class Muon(Optimizer):
         ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
     ) -> None:
+        check_single(lr)
         for name, value in (("Learning rate", lr), ("momentum", momentum), ("weight decay", weight_decay)):
             if not value >= 0.0:
                 raise ValueError(f"{name} should be >= 0 but is: {value}")
@@ -90,9 +91,10 @@ class Muon(Optimizer):
         if group["nesterov"]:
             step = g.copy()
             move_towards(step, mean, group["momentum"])
-        step = orthogonal(xp, step, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        wide = Tensor._wrap(step).float()
+        step = orthogonal(wide._xp, wide._array, group["ns_coefficients"], group["ns_steps"], group["eps"])
         w *= 1 - lr * group["weight_decay"]
-        w -= step.astype(w.dtype) * (lr * _shape_factor(w.shape, group["adjust_lr_fn"]))
+        w -= step * (lr * _shape_factor(w.shape, group["adjust_lr_fn"]))
         parameter._bump_version()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trainctl.autograd.tensor import Tensor
 from trainctl.optim.optimizer import Optimizer, check_not_negative
+from trainctl.optim.updates import descent
 
 
 class SGD(Optimizer):
@@ -61,12 +62,8 @@ class SGD(Optimizer):
 
     def update(self, parameter: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Any]) -> None:
         """Take one step."""
-        xp, w, g = parameter._xp, parameter._array, grad._array
+        xp, w, g = parameter._xp, parameter._array, descent(parameter, grad, group)
         lr = w.dtype.type(float(group["lr"]))
-        if group["maximize"]:
-            g = xp.negative(g)
-        if group["weight_decay"] != 0:
-            g = g + w * group["weight_decay"]
         momentum = group["momentum"]
         if momentum != 0:
             buffer = state.get("momentum_buffer")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from trainctl.autograd.tensor import Tensor
-from trainctl.optim.optimizer import Optimizer
+from trainctl.optim.optimizer import Optimizer, check_single
 from trainctl.optim.updates import check_betas
 
 
@@ -45,6 +45,7 @@ class SparseAdam(Optimizer):
         eps: float = 1e-8,
         maximize: bool = False,
     ) -> None:
+        check_single(lr)
         if not lr > 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
         if not eps > 0.0:

@@ -201,7 +201,8 @@ def _tensors(result: Any, library: Any) -> Iterator[Any]:
 def run(row: Row, number: int, library: Any) -> Outcome:
     """Make one call with one library and return what it gave."""
     with warnings.catch_warnings():
-        if library is torch:  # of no degrees of freedom, of complex numbers made real, ...
+        warnings.filterwarnings("ignore", ".*degrees of freedom")
+        if library is torch:  # of complex numbers made real, ...
             warnings.simplefilter("ignore")
         return _run(row, number, library)
 

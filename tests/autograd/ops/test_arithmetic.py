@@ -37,6 +37,8 @@ ROWS = [
     Row("Tensor.divide", [case(each.args[0], each.args[1], rounding_mode=mode) for mode in ("trunc", "floor") for each in ROUNDED if each.args[0] != 7], gradcheck=False),
     Row("floor_divide", ROUNDED, grad=False),
     Row("remainder", ROUNDED, gradcheck=False),
+    # The sign of a rest of 0.
+    Row("copysign(1, remainder)", [case(A(6, values=[3, -3, 0, -0.0, 1, -1]), A(6, values=[-1.5, 1.5, -1, 2, INF, -INF]))], grad=False, call=lambda t, x, y: t.copysign(t.ones_like(x), t.remainder(x, y))),
     Row("Tensor.remainder", binary_cases(low=0.4, high=7), gradcheck=False),
     Row("pow", [
         *binary_cases(low=0.3), case(A(2, 3), 2), case(A(2, 3), 3), case(A(4), 0), case(2.0, A(3)), case(A(3, low=0.5), -1), case(A(3, low=0.5), 0.5),
@@ -45,7 +47,8 @@ ROWS = [
     Row("Tensor.pow", [
         case(A(4, values=[0, 0, 2, 3]), A(4, values=[0, 2, 0, 1])), case(A(3, values=[0, 1, 2]), 0), case(A(2, values=[0, 1]), 2),
         case(A(4, values=[-1, 1, 2, -2], dtype="int64"), A(4, values=[-1, -2, -1, -3], dtype="int64")),
-        case(A(3, values=[-2, 2, 0]), 3), case(A(2, values=[-8, 4]), 0.5),
+        case(A(3, values=[-2, 2, 0]), 3), case(A(2, values=[-8, 4]), 0.5), case(A(4, dtype="bool"), True), case(A(4, dtype="bool"), False),
+        case(A(3, values=[0, 0, 2], dtype="complex64", grad=False), A(3, values=[0, 1, 0], dtype="complex64", grad=False)),
     ], gradcheck=False),
     Row("neg", [*unary_cases(complex=True), case(whole(3, dtype="uint8"))]),
     Row("conj", [case(A(2, 3, dtype="complex64")), case(A(2)), case(whole(2))]),
@@ -86,6 +89,9 @@ REFUSALS = [
     Refusal("floor_divide", case(A(2, dtype="complex64"), 2), NotImplementedError, "complex64"),
     Refusal("remainder", case(A(2, dtype="bool"), A(2, dtype="bool")), NotImplementedError, "bool"),
     Refusal("remainder", case(2, 3), TypeError, "tensor"),
+    Refusal("remainder", case(whole(2, dtype="uint8"), 256), RuntimeError, "ZeroDivision"),
+    Refusal("pow", case(A(2, dtype="float16"), 1e10), RuntimeError, "float16 without overflow"),
+    Refusal("pow", case(whole(2, dtype="uint8"), 300), RuntimeError, "uint8 without overflow"),
     Refusal("pow", case(whole(2), -1), RuntimeError, "negative integer powers"),
     Refusal("pow", case(2, 3), TypeError, "tensor"),
     Refusal("pow", case(A(2, dtype="bool"), A(2, dtype="bool")), NotImplementedError, "bool"),

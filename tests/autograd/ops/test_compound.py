@@ -24,6 +24,11 @@ ROWS = [
     Row("Tensor.lerp_", [case(A(2, 3), A(3), 0.3), case(A(3), A(3), A(3))]),
     Row("ldexp", [*binary_cases(numbers=False, ints=False), case(A(3, grad=False), A(3, dtype="int64", low=-3, high=4)), case(INTS, INTS), case(A(1, values=[1e-30], grad=False), A(1, dtype="int64", values=[200]))]),
     Row("Tensor.ldexp_", [case(A(2, 3), A(3))]),
+    Row("Tensor.ldexp", [
+        case(A(3, values=[0, 2, 1e-30], grad=False), A(3, dtype="int64", values=[130, 300, 130])), case(A(2, 1, dtype="float16"), A(3, dtype="int32", values=[20, -20, 0])), case(A(2), A(dtype="int64", values=3)),
+        case(A(2, dtype="bool"), A(2, values=[2, 300])), case(INTS, A(3, dtype="float64")), case(A(2, dtype="uint8", values=[0, 3]), A(dtype="int8", values=-1)), case(A(2, dtype="complex64", grad=False), A(2, grad=False)),
+        case(A(3, dtype="float64"), A(dtype="float16", values=0.5)),
+    ], gradcheck=False),
     Row("float_power", [*binary_cases(low=0.3), case(2, A(3)), case(A(3, low=0.3), 1j), case(A(2, dtype="bool"), A(2, dtype="bool")), case(INTS, INTS)]),
     Row("Tensor.float_power_", [case(A(3, dtype="float64", low=0.3), 2)]),
 ]  # fmt: skip
@@ -39,6 +44,8 @@ REFUSALS = [
     ),
     Refusal("lerp", case(INTS, INTS, 0.5), NotImplementedError, "lerp.*int64"),
     Refusal("lerp", case(A(2), A(2), 1j), RuntimeError, "without overflow"),
+    Refusal("ldexp", case(A(2), A(2, dtype="bool")), NotImplementedError, "ldexp.*bool"),
+    Refusal("ldexp", case(A(2), A(3, dtype="int64")), RuntimeError, "must match"),
     Refusal("ldexp", case(A(2), 2), TypeError, "'other' must be Tensor, not int"),
     Refusal("float_power", case(2, 3), TypeError, "tensor"),
     Refusal("Tensor.float_power_", case(A(2), 2), RuntimeError, "dtype float32.*requires dtype float64"),

@@ -22,6 +22,11 @@ ROWS = [
     Row("cos", unary_cases(complex=True)),
     Row("tanh", [*unary_cases(complex=True), HALF]),
     Row("sigmoid", [*unary_cases(-20, 20), HALF]),
+    # Small values keep their digits, so that their logarithm is right.
+    Row("log(sigmoid)", [case(A(5, values=[-20, -60, -80, 5, 80])), case(A(3, values=[-300, -700, 40], dtype="float64")), case(A(2, values=[-9, -12], dtype="float16")), case(A(2, values=[-30 + 1j, 3 - 2j], dtype="complex64"))],
+        gradcheck=False, call=lambda t, x: t.log(t.sigmoid(x))),
+    # PyTorch's is NaN where a part is infinite, and so are the gradients that it appears in.
+    *(Row(f"{name} of infinities", [case(A(4, values=[complex(1, INF), complex(-INF, 2), complex(INF, -INF), 3 + 4j], dtype="complex64"))], gradcheck=False, call=lambda t, x, name=name: getattr(t, name)(x)) for name in ("sgn", "abs", "rsqrt")),
     # Infinities, NaN and zeros, where a difference says nothing about the gradient.
     *(Row(f"Tensor.{name}", [EXTREMES], gradcheck=False) for name in
       ("abs", "exp", "log", "sqrt", "rsqrt", "reciprocal", "square", "sign", "sgn", "tanh", "sigmoid")),
@@ -31,6 +36,8 @@ ROWS = [
 
 REFUSALS = [
     Refusal("abs", case(A(2, dtype="bool")), NotImplementedError, "abs.*bool"),
+    Refusal("Tensor.abs_", case(A(2, dtype="complex64")), RuntimeError, "In-place abs.*complex"),
+    Refusal("Tensor.absolute_", case(A(2, dtype="complex64")), RuntimeError, "In-place abs.*complex"),
     Refusal("sign", case(A(2, dtype="complex64")), NotImplementedError, "sign.*complex64"),
     Refusal("Tensor.exp_", case(A(2, dtype="int64")), RuntimeError, "float32 can't be cast.*int64"),
 ]

@@ -44,6 +44,7 @@ def matrix_norm(order):
 ROWS = [
     *(Row(f"linalg.vector_norm {order}", VECTORS, call=vector_norm(order)) for order in ORDERS),
     Row("linalg.vector_norm", OPTIONS, gradcheck=False),
+    Row("linalg.vector_norm of NaN", [case(A(2, 3, values=[[1, NAN, -3], [NAN, 2, -2]]), dim=1), case(A(3, values=[NAN, 1, NAN]))], call=vector_norm(INF), gradcheck=False),
     *(Row(f"linalg.matrix_norm {order}", MATRICES, call=matrix_norm(order), rtol=1e-4, atol=1e-5) for order in (*SUMS, "nuc", 2, -2)),
     Row("linalg.matrix_norm", [
         case(A(2, 3)), case(A(2, 3), "fro", (0, 1), True), case(A(2, 3), ord=1, dim=[-2, -1]), case(A(2, 3, dtype="float16"), 1), case(A(2, 3), "nuc", dtype="dtype:float64"), case(A(2, 3), -1, dtype="dtype:float64"),

@@ -42,7 +42,8 @@ ROWS = [
         case(ints(3, 2), A(3), A(2)), case(ints(3, 2), ints(3), ints(2), beta=2, alpha=3), case(A(3, 2, dtype="float64"), A(3, grad=False), A(2, grad=False)), case(complexes(3, 2), A(3, grad=False), A(2, grad=False)), case(A(3, 2, dtype="bool"), A(3, dtype="bool"), A(2, dtype="bool")),
         case(A(3, 2, dtype="bool"), A(3, dtype="bool"), A(2, dtype="bool"), beta=2, alpha=0), case(A(3, 2, dtype="bool"), ints(3, dtype="int32"), ints(2, dtype="int32"), alpha=2),
     ]),
-    Row("Tensor.addbmm_", [case(A(3, 4), A(2, 3, 5), A(2, 5, 4), beta=0.5)]),
+    # A smaller tensor takes the shape of the result.
+    Row("Tensor.addbmm_", [case(x, A(2, 3, 5), A(2, 5, 4), beta=0.5) for x in (A(3, 4), A(1), A(4), A())]),
     Row("Tensor.addmv_", [case(A(3), A(3, 2), A(2), beta=0.5)]),
     Row("Tensor.addr_", [case(A(3, 2), A(3), A(2), beta=0.5), case(A(3, 2, dtype="float64"), A(3, grad=False), A(2, grad=False))]),
     Row("inner", [

@@ -20,6 +20,7 @@ SEARCHES = [
 ]  # fmt: skip
 
 ROWS = [
+    *(Row(name, [case(A(2, 3, dtype="int64", low=0, high=2)), case(A(3, dtype="bool")), case(A(values=1.0)), case(A(values=0.0)), case(A(0, 2)), case(A(3, 4, dtype="bool", layout="T"))]) for name in ("argwhere", "Tensor.argwhere")),
     Row("searchsorted", SEARCHES, grad=False),
     Row("bucketize", [
         case(WANTED, SEQUENCE), case(WANTED, SEQUENCE, right=True), case(WANTED, SEQUENCE, out_int32=True), case(3, SEQUENCE), case(2.5, A(3, dtype="int64", values=[1, 2, 3])),

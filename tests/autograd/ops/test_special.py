@@ -14,6 +14,9 @@ ROWS = [
     *(Row(name, [*unary_cases(0.2, 4, complex=True), HALF]) for name in LOGS),
     *(Row(f"Tensor.{name}", [EXTREMES], gradcheck=False) for name in ("exp2", "expm1", *LOGS)),
     *(Row(f"Tensor.{name}_", [case(A(2, 3, low=0.2)), case(A(0))]) for name in ("exp2", "expm1", *LOGS)),
+    # The digits of small results count.
+    Row("log1p near 0", [case(A(4, values=[1e-12, 1e-12 + 1e-9j, -0.5j, 0], dtype="complex128")), case(A(2, values=[1e-12, -3e-5 + 1e-5j], dtype="complex64")), case(A(2, values=[1e-9, 1e-30]))], atol=0, gradcheck=False, call=lambda t, x: t.log1p(x)),
+    Row("logaddexp near 0", [case(A(3, values=[-20, -60, -100], dtype="complex64"), A(3, values=[0, 0, 0], dtype="complex64"))], atol=0, gradcheck=False, call=lambda t, x, y: t.logaddexp(x, y)),
     Row("logit", [*unary_cases(0.1, 0.9), HALF, case(A(5, low=0.3, high=0.7), 0.1), case(A(5, low=0.3, high=0.7), eps=-1.0)]),
     Row("Tensor.logit", [case(A(7, values=[-0.1, 0, 0.05, 0.5, 1, 1.2, 0.9]), eps) for eps in (None, 0.1, 0.0)] + [case(A(values=NAN))], gradcheck=False),
     Row("Tensor.logit_", [case(A(3, low=0.2, high=0.8)), case(A(3, low=0.2, high=0.8), 0.3)]),

@@ -1,4 +1,4 @@
-"""Deviations with means, sums and means without NaN, covariances, against PyTorch and against differences."""
+"""Sums and means without NaN, covariances, against PyTorch and against differences."""
 
 from __future__ import annotations
 
@@ -28,11 +28,6 @@ def over(several: bool = True) -> list[Case]:
     return found + (several_dims if several else [])
 
 
-DEVIATIONS = [
-    *over()[:-1], case(A(2, 3), False), case(A(2, 3), unbiased=False), case(A(3, 4), 1, False), case(A(3, 4), 1, False, True), case(A(3, 4), (0, 1), True, True),
-    case(A(3, 4), dim=0, correction=0), case(A(3, 4), correction=2), case(A(3, 4), 1, correction=0.5), case(A(3, 4), dim=None, keepdim=True, correction=1),
-    case(A(2, 3, dtype="complex64"), 1),
-]  # fmt: skip
 SUMS = [
     *over(),
     case(A()),
@@ -52,7 +47,6 @@ WEIGHED = [
 ]  # fmt: skip
 
 ROWS = [
-    *(Row(name, DEVIATIONS, rtol=2e-5) for name in ("std_mean", "var_mean")),
     Row("aminmax", [
         *over(several=False), case(A()), case(A(), dim=0), case(A(0, 3), dim=1), case(A(2, 3), keepdim=True), case(INTS), case(INTS, dim=1), case(A(5, dtype="bool")),
         case(A(4, dtype="uint8", low=0, high=99), dim=0),
@@ -69,8 +63,6 @@ ROWS = [
 ]  # fmt: skip
 
 REFUSALS = [
-    Refusal("std_mean", case(INTS), RuntimeError, "int64"),
-    Refusal("var_mean", case(A(2, 3), 2), IndexError, "got 2"),
     Refusal("aminmax", case(A(0)), RuntimeError, r"\[0\]"),
     Refusal("aminmax", case(A(0, 3), dim=0), IndexError, r"dim 0.*\[0, 3\]"),
     Refusal("aminmax", case(A(3), 0), TypeError, "positional"),
@@ -97,7 +89,6 @@ test_values, test_gradient, test_refusal = table("statistics", ROWS, REFUSALS)
     "function",
     [
         lambda x: x.aminmax().max, lambda x: x.nansum(), lambda x: x.nanmean(), lambda x: x.cov(), lambda x: x.corrcoef(),
-        lambda x: trainctl.std_mean(x, 0)[0], lambda x: trainctl.var_mean(x)[1],
     ],
 )  # fmt: skip
 def test_gradients_of_gradients(function):

@@ -191,7 +191,7 @@ def registering_an_inner_tensor_as_a_parameter(lib):
     lib.nn.Module().register_parameter("w", inner)
 
 
-@scripts.raises(TypeError, r"cannot assign 'int' object to buffer 'b' \((torch )?Tensor or None required\)")
+@scripts.raises(TypeError, r"cannot assign 'int' object to buffer 'b' \((torch |trainctl )?Tensor or None required\)")
 def registering_a_number_as_a_buffer(lib):
     lib.nn.Module().register_buffer("b", 3)
 

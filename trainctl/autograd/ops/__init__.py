@@ -4,6 +4,7 @@ A family says where its functions go, as space-separated names (``other=name`` f
 
 ``METHODS``      methods of ``Tensor``
 ``PROPERTIES``   properties of ``Tensor``
+``SETTERS``      what assigning to a property does
 ``IN_PLACE``     methods with an underscore, which write the value into the tensor
 ``IN_PLACE_VIEWS``  likewise, where the tensor becomes the view
 ``FUNCTIONS``    ``trainctl.name``

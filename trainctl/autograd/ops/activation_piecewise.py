@@ -9,7 +9,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.activation import relu
 from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.assign import in_place_form
-from trainctl.autograd.ops.cast import check_tensor, checked, refuse
+from trainctl.autograd.ops.cast import cast, check_tensor, checked, refuse
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.elementary import through_float32
 from trainctl.autograd.ops.random import Generator, uniform
@@ -74,7 +74,7 @@ def rrelu(
     check_tensor("rrelu", input, "input")
     refuse("buic", "rrelu", input)
     shares = input._xp.from_host(uniform(input._array.shape, input._array.dtype, generator))
-    slopes = where(input > 0, 1, Tensor._wrap(shares * (upper - lower) + lower))
+    slopes = where(input > 0, 1, cast(Tensor._wrap(shares * (upper - lower) + lower), input.dtype))
     return written("rrelu", lambda x: mul(x, slopes), input, inplace)
 
 
@@ -225,7 +225,8 @@ class Hardsigmoid(Activation):
         return self.xp.true_divide(self.xp.minimum(self.xp.maximum(x + 3, 0), 6), 6, out=out)
 
     def slope(self, x: Any) -> Any:
-        return self.xp.where((x > -3) & (x < 3), x.dtype.type(1 / 6), x.dtype.type(0))
+        sixth = self.xp.float32(1 / 6)  # PyTorch's constant for every dtype
+        return self.xp.where((x > -3) & (x < 3), x.dtype.type(sixth), x.dtype.type(0))
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:

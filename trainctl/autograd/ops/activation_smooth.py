@@ -8,7 +8,7 @@ from typing import Any
 from trainctl.autograd.ops.arithmetic import add, clamp, div, mul, neg, rsub, sub
 from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.elementwise import abs, exp, sigmoid, square, tanh
+from trainctl.autograd.ops.elementwise import abs, exp, sigmoid, sigmoid_array, square, tanh
 from trainctl.autograd.ops.error_function import erf_array
 from trainctl.autograd.ops.slope import Activation, activation, in_place, written
 from trainctl.autograd.tensor import Tensor
@@ -17,13 +17,6 @@ FUNCTIONS = "celu celu_ selu selu_"
 FUNCTIONAL = "celu celu_ elu elu_ gelu logsigmoid mish selu selu_ silu softplus softsign tanhshrink"
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-
-
-def sigmoid_array(xp: Any, x: Any) -> Any:
-    """Return ``1 / (1 + exp(-x))``; the relative precision holds for the smallest values too."""
-    y = xp.exp(xp.negative(x))
-    y += 1
-    return xp.true_divide(1, y)
 
 
 def log1p_exp_array(xp: Any, x: Any) -> Any:
@@ -49,7 +42,7 @@ class Elu(Activation):
         return xp.where(x <= 0, low, x.dtype.type(self.positive))
 
     def bend(self, x: Tensor) -> Tensor:
-        return where(x <= 0, mul(exp(mul(clamp(x, max=0), self.rate)), self.negative * self.rate * self.rate), 0)
+        return where(x < 0, mul(exp(mul(clamp(x, max=0), self.rate)), self.negative * self.rate * self.rate), 0)
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:

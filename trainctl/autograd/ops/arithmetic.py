@@ -14,19 +14,21 @@ from trainctl.autograd.ops.cast import (
     check_some_tensor,
     check_tensor,
     checked,
+    is_weak,
     refuse,
     result_type,
     to_float,
+    wrapped,
 )
 from trainctl.autograd.tensor import Tensor
 
 METHODS = (
-    "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp multiply=mul "
+    "add sub rsub mul div floor_divide neg pow conj maximum minimum clamp multiply=mul "
     "divide=div subtract=sub true_divide=div"
 )
-IN_PLACE = "add sub mul div floor_divide remainder neg pow clamp multiply=mul divide=div subtract=sub true_divide=div"
+IN_PLACE = "add sub mul div floor_divide neg pow clamp multiply=mul divide=div subtract=sub true_divide=div"
 FUNCTIONS = (
-    "add sub rsub mul div floor_divide remainder neg pow conj maximum minimum clamp multiply=mul "
+    "add sub rsub mul div floor_divide neg pow conj maximum minimum clamp multiply=mul "
     "divide=div subtract=sub true_divide=div"
 )
 
@@ -145,7 +147,10 @@ def check_divisor(op: str, input: Any, other: Any) -> None:
         return
     if _is_bool(input) and _is_bool(other):
         raise NotImplementedError(f'"{op}" not implemented for bool')
-    zero = other._xp.on_host and not other._array.all() if isinstance(other, Tensor) else other == 0
+    if isinstance(other, Tensor):
+        zero = other._xp.on_host and not other._array.all()
+    else:
+        zero = wrapped(other, input._array.dtype) == 0
     if zero:
         raise RuntimeError("ZeroDivisionError: an integer divided by 0")
 
@@ -189,28 +194,6 @@ def floor_divide(input: Any, other: Any) -> Tensor:
     return binary(FloorDivide, input, other)
 
 
-class Remainder(Op):
-    saves = (0, 1)
-
-    def forward(self, x: Any, y: Any, out: Any = None) -> Any:
-        return self.xp.remainder(x, y, out=out)
-
-    def backward(self, gy: Tensor) -> Any:
-        x, y = self.saved
-        return gy, neg(mul(gy, div(x, y, rounding_mode="floor"))) if self.needs(1) else None
-
-
-def remainder(input: Any, other: Any) -> Tensor:
-    """Return ``input - floor(input / other) * other``, of the divisor's sign.
-
-    Raises:
-        RuntimeError: an integer divided by 0; bool or complex operands.
-    """
-    check_some_tensor("remainder", input, other)
-    check_divisor("remainder", input, other)
-    return binary(Remainder, input, other)
-
-
 class Neg(Op):
     def forward(self, x: Any, out: Any = None) -> Any:
         return self.xp.negative(x, out=out)
@@ -235,18 +218,22 @@ class Pow(Op):
     saves_output = True
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
-        xp = self.xp
-        if isinstance(y, (int, float)) and y == 2:
+        xp, self.saves_output = self.xp, hasattr(y, "dtype")  # backward reads it for the exponent's gradient alone
+        if not self.saves_output and y == 2:
             return xp.multiply(x, x, out=out)
-        if not isinstance(y, (int, float, complex)) and xp.result_type(x, y).kind == "i":
-            return _whole_power(xp, x, y)
+        if self.saves_output:
+            kind = xp.result_type(x, y).kind
+            if kind == "i":
+                return _whole_power(xp, x, y)
+            if kind == "c":  # PyTorch's is exp(y log(x)), which is NaN for 0 to the power of 0
+                return xp.where(xp.logical_or(x, y), xp.power(x, y), math.nan)
         return xp.power(x, y, out=out)
 
     def backward(self, gy: Tensor) -> Any:
         from trainctl.autograd.ops.comparison import where
         from trainctl.autograd.ops.elementwise import log
 
-        x, y, z = self.saved
+        x, y, *z = self.saved
         gx = gp = None
         if self.needs(0) and not _is_zero(y):
             gx = mul(gy, conj(mul(pow(x, y - 1), y)))
@@ -255,7 +242,7 @@ class Pow(Op):
             logarithm = log(x) if isinstance(x, Tensor) else _log_number(x)
             base_is_zero = (x == 0) if isinstance(x, Tensor) else Tensor._constant(self.xp.asarray(x == 0))
             flat = base_is_zero & (cast(y, y.dtype.to_real()) >= 0)
-            gp = where(flat, 0.0, mul(gy, conj(mul(z, logarithm))))
+            gp = where(flat, 0.0, mul(gy, conj(mul(z[0], logarithm))))
         return gx, gp
 
 
@@ -281,11 +268,16 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """Return ``input ** exponent``.
 
     Raises:
-        RuntimeError: integers to a negative integer power; bool to a bool power.
+        RuntimeError: integers to a negative integer power; an exponent that the dtype cannot hold.
+        NotImplementedError: bool to a bool power.
     """
     check_some_tensor("pow", input, exponent)
     if _is_bool(input) and _is_bool(exponent):
+        if isinstance(exponent, bool):
+            return Tensor._wrap(input._xp.logical_or(input._array, not exponent))
         raise NotImplementedError('"pow" not implemented for bool')
+    if isinstance(input, Tensor) and is_weak(input, exponent):
+        checked(exponent, input._array.dtype)
     if isinstance(exponent, int) and exponent < 0 and isinstance(input, Tensor) and input._array.dtype.kind in "bui":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     return binary(Pow, input, exponent)

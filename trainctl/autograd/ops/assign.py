@@ -15,6 +15,7 @@ from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "copy_ zero_ fill_"
+FUNCTIONS = "fill"
 
 
 class _Assign(Op):
@@ -49,7 +50,7 @@ def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]
     """Return the method that writes the value of ``op`` into the tensor it is called on."""
 
     def change(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        value = op(_same_tensor(self), *args, **kwargs)
+        value = op(_kept(self, args, kwargs), *args, **kwargs)
         if value._array.shape != self._array.shape:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(value.shape)}"
@@ -65,14 +66,15 @@ def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]
     return change
 
 
-def _same_tensor(x: Tensor) -> Tensor:
+def _kept(x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     """Return ``x`` for an op whose value will be written into ``x``.
 
-    Where backward may read the input, it must read what was there before the write: a copy.
+    Where backward may read the input, for its own gradient or another's, it must read what was there before the
+    write: a copy.
     """
-    if not (state.grad and x.requires_grad):
-        return x
-    return x.clone()
+    if state.grad and any(isinstance(each, Tensor) and each.requires_grad for each in (x, *args, *kwargs.values())):
+        return x.clone()
+    return x
 
 
 def in_place_view(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -112,7 +114,11 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Set every element to ``value`` (a number or a 0-d tensor) and return the tensor."""
+    """Set every element to ``value`` (a number or a 0-d tensor) and return the tensor.
+
+    Raises:
+        RuntimeError: the value has dims, or the tensor cannot hold it.
+    """
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(
@@ -120,3 +126,14 @@ def fill_(self: Tensor, value: Any) -> Tensor:
             )
         return copy_(self, value)
     return copy_(self, Tensor._constant(self._xp.asarray(checked(value, self._array.dtype), self._array.dtype)))
+
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """Return a tensor of the shape and dtype of ``input``, all ``value`` (a number or a 0-d tensor).
+
+    Example:
+        >>> import trainctl
+        >>> fill(trainctl.zeros(2), 7)
+        tensor([7., 7.])
+    """
+    return fill_(input.clone(), value)

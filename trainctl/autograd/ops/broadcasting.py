@@ -6,14 +6,13 @@ from typing import Any
 
 from trainctl.autograd.dims import given_shape
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.cast import cast
-from trainctl.autograd.ops.shape import reshape
+from trainctl.autograd.ops.cast import cast, check_tensor
 from trainctl.autograd.size import Size
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
-METHODS = "expand expand_as sum_to_size repeat"
-FUNCTIONS = "broadcast_shapes"
+METHODS = "expand expand_as broadcast_to=expand sum_to_size"
+FUNCTIONS = "broadcast_shapes broadcast_tensors broadcast_to"
 
 
 class Expand(Op):
@@ -25,7 +24,7 @@ class Expand(Op):
         steps = (
             0 if size != have else step for size, have, step in zip(self.shape[new:], x.shape, x.strides, strict=True)
         )
-        return self.xp.lib.stride_tricks.as_strided(x, self.shape, (*(0,) * new, *steps))  # writable, as x is
+        return self.xp.as_strided(x, self.shape, (*(0,) * new, *steps))  # writable, as x is
 
     def backward(self, gy: Tensor) -> Any:
         return gy  # the walk sums it back
@@ -57,6 +56,24 @@ def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False)
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
     """Return the tensor expanded to the shape of ``other``."""
     return expand(self, other.shape)
+
+
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """Return the tensor expanded to a shape, see ``Tensor.expand``."""
+    return expand(input, size)
+
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the tensors expanded to the shape that they broadcast to; one that has it, as it is.
+
+    Raises:
+        RuntimeError: they do not broadcast.
+        TypeError: something is no tensor.
+    """
+    for each in tensors:
+        check_tensor("broadcast_tensors", each, "tensors")
+    shape = broadcast_shapes(*(each._array.shape for each in tensors))
+    return tuple(each if each._array.shape == shape else expand(each, shape) for each in tensors)
 
 
 def broadcast_shapes(*shapes: Any) -> Size:
@@ -100,7 +117,7 @@ class SumTo(Op):
 def total(xp: Any, x: Any, dims: tuple[int, ...], keepdim: bool, out: Any = None) -> Any:
     """Return the sum over ``dims`` in the dtype of ``x``; half precision is summed in float32."""
     if x.dtype != xp.float16:
-        return xp.sum(x, axis=dims, keepdims=keepdim, dtype=x.dtype, out=out)
+        return xp.add.reduce(x, dims, x.dtype, out, keepdim)  # xp.sum, without what NumPy wraps around it
     summed = xp.asarray(xp.sum(x, axis=dims, keepdims=keepdim, dtype=xp.float32)).astype(x.dtype)
     return summed if out is None else xp.copyto(out, summed) or out
 
@@ -126,19 +143,3 @@ def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     if input._array.dtype.kind in "bui" and (shape == () or shape != input._array.shape):
         input = cast(input, dtypes.int64)
     return sum_to_shape(input, shape)
-
-
-def repeat(self: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
-    """Return the tensor repeated along each dim; extra leading sizes add dims."""
-    counts = given_shape(sizes, repeats)
-    if len(counts) < self.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: "
-            f"got {list(counts)} for shape {list(self.shape)}"
-        )
-    if any(each < 0 for each in counts):
-        raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {list(counts)}")
-    source = (1,) * (len(counts) - self.ndim) + tuple(self.shape)
-    wide = reshape(self, [each for size in source for each in (1, size)])
-    wide = expand(wide, [each for count, size in zip(counts, source, strict=True) for each in (count, size)])
-    return reshape(wide, [count * size for count, size in zip(counts, source, strict=True)])

@@ -60,6 +60,8 @@ def result_type(*operands: Any) -> dtype:
         >>> result_type(trainctl.ones(2, dtype=trainctl.int32), 1.5)
         trainctl.float32
     """
+    if _of_one_dtype(operands):
+        return operands[0].dtype
     ranks: list[dtype | None] = [None, None, None]  # with dimensions, 0-d, numbers
     for each in operands:
         if isinstance(each, Tensor):
@@ -77,6 +79,19 @@ def result_type(*operands: Any) -> dtype:
             result = dtypes.promote_types(result, each) if result.category < 2 else result.to_complex()
     assert result is not None
     return result
+
+
+def _of_one_dtype(operands: tuple[Any, ...]) -> bool:
+    """Return whether all operands are tensors of the same dtype, the usual case."""
+    kind = None
+    for each in operands:
+        if not isinstance(each, Tensor):
+            return False
+        if each._array.dtype is not kind:
+            if kind is not None:
+                return False
+            kind = each._array.dtype
+    return kind is not None
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
@@ -177,6 +192,8 @@ def promote(*operands: Any) -> tuple[Any, ...]:
     Raises:
         TypeError: an operand is neither a tensor nor a number.
     """
+    if _of_one_dtype(operands):
+        return operands
     kind = result_type(*operands)
     return tuple(operand(each, kind) for each in operands)
 
@@ -206,6 +223,8 @@ def binary(cls: type[Op], x: Any, y: Any) -> Tensor:
 
 def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     """Raise RuntimeError, naming the dimension, if two shapes do not broadcast."""
+    if a == b:
+        return
     for back in range(1, min(len(a), len(b)) + 1):
         if a[-back] != b[-back] and a[-back] != 1 and b[-back] != 1:
             raise RuntimeError(

@@ -157,10 +157,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
         )
     kind = result_type(input, other)
-    input, other = (_as_tensor(each, kind, condition) for each in (input, other))
+    input, other = _as_tensor(input, kind, condition), _as_tensor(other, kind, condition)
     check_broadcast(input._array.shape, other._array.shape)
-    for each in (input, other):
-        check_broadcast(condition._array.shape, each._array.shape)
+    check_broadcast(condition._array.shape, input._array.shape)
+    check_broadcast(condition._array.shape, other._array.shape)
     return Where.apply(condition, input, other)
 
 

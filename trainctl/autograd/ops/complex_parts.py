@@ -11,11 +11,13 @@ from trainctl.autograd.ops.cast import check_broadcast, check_tensor, to_float
 from trainctl.autograd.ops.comparison import eq, where
 from trainctl.autograd.ops.creation import ones_like
 from trainctl.autograd.ops.elementwise import abs, cos, sin, square
+from trainctl.autograd.ops.index_write import setitem
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
 METHODS = "angle isreal"
 PROPERTIES = "real imag"
+SETTERS = "real=set_real imag=set_imag"
 FUNCTIONS = "angle complex imag isreal polar real view_as_complex view_as_real"
 
 
@@ -81,6 +83,11 @@ def real(input: Tensor) -> Tensor:
     return Real.apply(input) if input._array.dtype.kind == "c" else input
 
 
+def set_real(input: Tensor, value: Any) -> None:
+    """Write ``value`` (a tensor or number, broadcast) over the real parts, in place."""
+    setitem(real(input), ..., value)
+
+
 class Imag(Op):
     is_view = True
 
@@ -102,6 +109,15 @@ def imag(input: Tensor) -> Tensor:
     return Imag.apply(input)
 
 
+def set_imag(input: Tensor, value: Any) -> None:
+    """Write ``value`` (a tensor or number, broadcast) over the imaginary parts, in place.
+
+    Raises:
+        RuntimeError: the tensor is real.
+    """
+    setitem(imag(input), ..., value)
+
+
 def _check_complex(op: str, input: Tensor) -> None:
     if input._array.dtype.kind != "c":
         raise RuntimeError(f"{op} is only for complex tensors, got {input.dtype.name}")
@@ -111,9 +127,7 @@ class ViewAsReal(Op):
     is_view = True
 
     def forward(self, z: Any, out: Any = None) -> Any:
-        parts = z.real
-        strides = (*z.strides, parts.itemsize)
-        return self.xp.lib.stride_tricks.as_strided(parts, (*z.shape, 2), strides)
+        return z[..., None].view(z.real.dtype)
 
     def backward(self, gy: Tensor) -> Any:
         return view_as_complex(gy.contiguous())

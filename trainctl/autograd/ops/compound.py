@@ -135,14 +135,32 @@ def _check_same_dtype(name: str, x: Tensor, input: Tensor) -> None:
         raise RuntimeError(f"lerp: expected dtype {input.dtype.name} for `{name}` but got dtype {x.dtype.name}")
 
 
+class Ldexp(Op):
+    saves = (1,)
+
+    def forward(self, x: Any, y: Any, out: Any = None) -> Any:
+        return self.xp.ldexp(x, y, out=out)
+
+    def backward(self, gy: Tensor) -> Any:
+        (y,) = self.saved
+        return Ldexp.apply(gy, y), None
+
+
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """Return ``input * 2 ** other``, computed in double precision; integers give the default floating-point dtype."""
+    """Return ``input * 2 ** other``; exact for integer powers of floating-point numbers, whatever ``2 ** other`` is.
+
+    Raises:
+        NotImplementedError: bool powers of floating-point numbers.
+    """
     check_tensor("ldexp", input, "input")
     check_tensor("ldexp", other, "other")
-    kind = result_type(input, other)
-    kind = kind if kind.category > 1 else dtypes.get_default_dtype()
-    power = pow(2.0, cast(other, _double(other.dtype)))
-    return cast(mul(cast(input, _double(input.dtype)), power), kind)
+    if not input.is_floating_point() or other._array.dtype.kind in "fc":
+        kind = result_type(input, other)
+        kind = kind if kind.category > 1 else dtypes.get_default_dtype()
+        return mul(cast(input, kind), pow(2.0, cast(other, kind)))
+    refuse("b", "ldexp", other)
+    check_broadcast(input._array.shape, other._array.shape)
+    return Ldexp.apply(input, other)
 
 
 def float_power(input: Any, exponent: Any) -> Tensor:

@@ -153,7 +153,7 @@ def _runs(op: Windowed, x: Any, kernel: Sizes) -> Any:
     apart = tuple(step * d for step, d in zip(steps, op.dilation, strict=True))
     rows = padded[0] - op.dilation[0] * (kernel[0] - 1)
     shape = (*x.shape[:2], *kernel, rows, *padded[1:])
-    return op.xp.lib.stride_tricks.as_strided(room, shape, (*room.strides[:2], *apart, *steps))
+    return op.xp.as_strided(room, shape, (*room.strides[:2], *apart, *steps))
 
 
 class ConvolutionInputGradient(Windowed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +18,7 @@ from trainctl.backend.devices import CPU
 from trainctl.backend.devices import device as as_device
 from trainctl.backend.dtypes import dtype as DType
 
-FUNCTIONS = (
-    "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like arange linspace eye"
-)
+FUNCTIONS = "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like eye"
 
 
 def tensor(
@@ -277,96 +274,6 @@ def full_like(
 ) -> Tensor:
     """Return a tensor of the shape and dtype of ``input``, all ``fill_value``."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
-
-
-def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: None = None,
-) -> Tensor:
-    """Return ``start, start + step, ...`` up to but without ``end``; integers give int64.
-
-    Raises:
-        RuntimeError: the step is 0 or leads away from ``end``, or an end is infinite.
-        ValueError: the step is 0 as an int64.
-
-    Example:
-        >>> arange(1, 7, 2)
-        tensor([1, 3, 5])
-    """
-    if end is None:
-        start, end = 0, start
-    start, end, step = (each.item() if isinstance(each, Tensor) else each for each in (start, end, step))
-    if dtype is None:
-        whole = all(isinstance(each, int) for each in (start, end, step))
-        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
-    dtype = dtypes.as_dtype(dtype)
-    if dtype.category not in (1, 2):
-        raise NotImplementedError(f'"arange" not implemented for {dtype.name}')
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"unsupported range: {start} -> {end}")
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if dtype == dtypes.int64:  # PyTorch counts in whole numbers for this type alone
-        start, end, step = int(start), int(end), int(step)
-        if step == 0:
-            raise ValueError("step must be nonzero; as an int64 it is 0")
-    if (end - start) * step < 0:
-        raise RuntimeError(
-            f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}"
-        )
-    count = math.ceil((end - start) / step)
-    exact: Any = numpy.float64 if dtype.is_floating_point else numpy.int64
-    values = exact(start) + exact(step) * numpy.arange(count, dtype=exact)
-    return _finish(Tensor._constant(values.astype(host_dtype(dtype))), device, requires_grad, dtype)
-
-
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: None = None,
-) -> Tensor:
-    """Return ``steps`` evenly spaced values from ``start`` to ``end``, both included.
-
-    Args:
-        start: a number or a 0-d tensor.
-        end: a number or a 0-d tensor.
-        steps: how many values.
-        dtype: default: the default dtype (its complex one where an end is complex); integers are cut off.
-        device: where it lives.
-        requires_grad: record ops on it.
-        out: not supported.
-
-    Raises:
-        RuntimeError: a negative number of steps, or an end with dimensions.
-
-    Example:
-        >>> linspace(0, 1, 5)
-        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
-    """
-    if any(isinstance(each, Tensor) and each.ndim for each in (start, end)):
-        raise RuntimeError("linspace only supports 0-dimensional start and end tensors")
-    start, end = (each.item() if isinstance(each, Tensor) else each for each in (start, end))
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
-        kind = kind.to_complex()
-    if kind.category == 1:
-        start, end = int(start), int(end)
-    return _finish(
-        Tensor._constant(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype
-    )
 
 
 def eye(

@@ -62,7 +62,7 @@ def _diagonal_view(xp: Any, x: Any, offset: int, dims: tuple[int, int]) -> Any:
     rest = [dim for dim in range(x.ndim) if dim not in dims]
     shape = (*(x.shape[dim] for dim in rest), min(part.shape[dim] for dim in dims))
     strides = (*(x.strides[dim] for dim in rest), x.strides[dims[0]] + x.strides[dims[1]])
-    return xp.lib.stride_tricks.as_strided(part, shape, strides)
+    return xp.as_strided(part, shape, strides)
 
 
 def _two_dims(dim1: int, dim2: int, ndim: int) -> tuple[int, int]:

@@ -6,8 +6,8 @@ import math
 import warnings
 
 from trainctl.autograd.ops.arithmetic import add, mul
-from trainctl.autograd.ops.cast import cast, refuse
-from trainctl.autograd.ops.random import Dropout, uniform
+from trainctl.autograd.ops.cast import refuse
+from trainctl.autograd.ops.random import Dropout, Kept
 from trainctl.autograd.ops.shape import squeeze, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
@@ -97,7 +97,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
         tensor([1., 1.])
     """
     _check_probability(p)
-    return _alpha_drop(input, p, training, inplace, input._array.shape)
+    return _alpha_drop(input, p, training, inplace, channels=False)
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -113,7 +113,7 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
         tensor([[1., 1.]])
     """
     _check_probability(p)
-    return _alpha_drop(input, p, training, inplace, _channels(input))
+    return _alpha_drop(input, p, training, inplace, channels=True)
 
 
 def _check_probability(p: float) -> None:
@@ -146,19 +146,28 @@ def _batchwise(input: Tensor, ndim: int, p: float, training: bool, inplace: bool
 
 
 def _drop_channels(input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
-    shape = _channels(input)
-    if not training or p == 0.0:
-        return input
-    return _times(input, _kept(input, p, shape, 0.0 if p == 1.0 else 1 / (1 - p)), inplace)
-
-
-def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, shape: tuple[int, ...]) -> Tensor:
-    if not training or p == 0.0:
+    if _keeps_all(input, p, training):
         return input
     if p == 1.0:
-        return _times(input, _kept(input, p, shape, 0.0), inplace)
+        return _nothing(input, inplace)
+    return _times(input, _kept(input, p, _channels(input), 1 / (1 - p)), inplace)
+
+
+def _keeps_all(input: Tensor, p: float, training: bool) -> bool:
+    return not training or p == 0.0 or input._array.size == 0
+
+
+def _nothing(input: Tensor, inplace: bool) -> Tensor:
+    return input.mul_(0.0) if inplace else mul(input, 0.0)
+
+
+def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, channels: bool) -> Tensor:
+    if _keeps_all(input, p, training):
+        return input
+    if p == 1.0:
+        return _nothing(input, inplace)
     scale = 1 / math.sqrt((SELU_SATURATION**2 * p + 1) * (1 - p))
-    kept = _kept(input, p, shape, 1.0)
+    kept = _kept(input, p, _channels(input) if channels else input._array.shape, 1.0)
     shift = add(mul(kept, SELU_SATURATION * scale), SELU_SATURATION * scale * (p - 1))
     result = _times(input, mul(kept, scale), inplace)
     return result.add_(shift) if inplace else add(result, shift)
@@ -174,8 +183,7 @@ def _kept(input: Tensor, p: float, shape: tuple[int, ...], value: float) -> Tens
     refuse("c", "dropout", input)
     if input._array.dtype.kind != "f":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.name}")
-    drawn = (uniform(shape, input._xp.float32, None) >= p) * value
-    return cast(Tensor._wrap(input._xp.from_host(drawn)), input.dtype)
+    return Kept.apply(input, p=p, shape=shape, value=value)
 
 
 def _times(input: Tensor, mask: Tensor, inplace: bool) -> Tensor:

@@ -10,7 +10,7 @@ from trainctl.autograd.ops.cast import cast, refuse, to_float
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
-IN_PLACE = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
+IN_PLACE = "exp log sqrt abs=_real_abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=_real_abs"
 FUNCTIONS = "exp log sqrt abs sgn sign tanh sigmoid sin cos square reciprocal rsqrt absolute=abs"
 FUNCTIONAL = "sigmoid tanh"
 
@@ -89,13 +89,20 @@ def abs(input: Tensor) -> Tensor:
     return Abs.apply(input)
 
 
+def _real_abs(input: Tensor) -> Tensor:
+    """Return :func:`abs` for its in-place form, which a complex tensor cannot hold."""
+    if input.is_complex():
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return abs(input)
+
+
 class Sgn(Op):
     saves = (0,)
     saves_output = True
 
     def forward(self, x: Any, out: Any = None) -> Any:
         if x.dtype.kind == "c":
-            return self.xp.sign(x, out=out)
+            return self.xp.where(x == 0, x, x / self.xp.abs(x))  # NaN where a part is infinite, as PyTorch's
         if x.dtype.kind == "b":
             return self.xp.logical_and(x, x, out=out)
         return self.xp.subtract(x > 0, x < 0, out=out, dtype=x.dtype)  # 0 for NaN, as PyTorch's
@@ -141,15 +148,20 @@ def tanh(input: Tensor) -> Tensor:
     return unary(Tanh, input)
 
 
+def sigmoid_array(xp: Any, x: Any, out: Any = None) -> Any:
+    """Return ``1 / (1 + exp(-x))``; the relative precision holds for the smallest values too."""
+    half = x.dtype == xp.float16
+    y = xp.exp(xp.negative(x, dtype=xp.float32 if half else x.dtype))
+    y += 1
+    y = xp.true_divide(1, y, out=out)
+    return y.astype(x.dtype) if half and out is None else y
+
+
 class Sigmoid(Op):
     saves_output = True
 
     def forward(self, x: Any, out: Any = None) -> Any:
-        xp = self.xp
-        y = xp.tanh(xp.multiply(x, 0.5), out=out)  # 1 / (1 + exp(-x)) without overflow
-        y *= 0.5
-        y += 0.5
-        return y
+        return sigmoid_array(self.xp, x, out)
 
     def backward(self, gy: Tensor) -> Any:
         (y,) = self.saved
@@ -203,6 +215,17 @@ def reciprocal(input: Tensor) -> Tensor:
     return div(1.0, input)
 
 
+class Rsqrt(Op):
+    saves_output = True
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return self.xp.true_divide(1, self.xp.sqrt(x), out=out)
+
+    def backward(self, gy: Tensor) -> Any:
+        (y,) = self.saved
+        return mul(gy, conj(mul(pow(y, 3), -0.5)))
+
+
 def rsqrt(input: Tensor) -> Tensor:
     """Return ``1 / sqrt(input)``."""
-    return reciprocal(sqrt(input))
+    return unary(Rsqrt, input)

@@ -8,7 +8,8 @@ from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, div, mul
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.indexing import getitem, setitem
+from trainctl.autograd.ops.index_write import setitem
+from trainctl.autograd.ops.indexing import getitem
 from trainctl.autograd.ops.norms import norm
 from trainctl.autograd.ops.shape import unsqueeze
 from trainctl.autograd.ops.unique import unique

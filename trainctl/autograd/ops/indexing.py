@@ -1,23 +1,21 @@
-"""Elements by position: slices and integers (views), index tensors and masks (copies)."""
+"""Elements read by position: slices and integers (views), index tensors and masks (copies)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
-from trainctl.autograd.index import parse_index
-from trainctl.autograd.inplace import apply_inplace
+from trainctl.autograd.index import parse_index, view_index
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
-from trainctl.autograd.ops.cast import cast, check_broadcast, checked
+from trainctl.autograd.ops.cast import cast, check_broadcast
 from trainctl.autograd.ops.shape import reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import backend_of
 
-METHODS = "select gather index_select masked_fill masked_select nonzero"
-IN_PLACE = "masked_fill"
-FUNCTIONS = "select gather index_select masked_fill masked_select nonzero"
+METHODS = "select gather index_select masked_select nonzero"
+FUNCTIONS = METHODS
 FUNCTIONAL = "one_hot"
 
 
@@ -96,6 +94,12 @@ def places(pattern: tuple[bool, ...], at: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return ``x[index]``: a view for integers, slices, None and ``...``; a copy for tensors, lists and masks."""
+    plain = view_index(index)
+    if plain is not None:
+        try:
+            return Slice.apply(x, index=plain)
+        except IndexError:
+            pass  # parse_index says what is wrong with it
     view, at, pattern = parse_index(x, index)
     if view is not None:
         x = Slice.apply(x, index=view)
@@ -105,90 +109,6 @@ def getitem(x: Tensor, index: Any) -> Tensor:
         return TakeAt.apply(x, *at, pattern=pattern)
     except IndexError as error:
         raise IndexError(f"{error}: tensor of shape {list(x.shape)}") from None
-
-
-class SetAt(Op):
-    """``x`` with the elements named by index tensors replaced."""
-
-    takes_out = True
-    pattern: tuple[bool, ...]
-    value_ndim: int
-
-    def forward(self, x: Any, value: Any, *at: Any, out: Any = None) -> Any:
-        self.saves, self.value_ndim = tuple(range(2, len(at) + 2)), value.ndim
-        if len(at) == 1 and at[0].dtype.kind == "b":  # the one kind of index for which NumPy wants no extra dims
-            value = value.reshape(value.shape[_leading_ones(value.shape, x.ndim - at[0].ndim + 1) :])
-        if out is None:
-            out = x.copy()
-        elif out is not x:
-            self.xp.copyto(out, x)
-        out[places(self.pattern, at)] = value
-        return out
-
-    def backward(self, gy: Tensor) -> Any:
-        at, zero = self.saved, Tensor._constant(self.xp.zeros((), gy._array.dtype))
-        gx = SetAt.apply(gy, zero, *at, pattern=self.pattern) if self.needs(0) else None
-        gv = TakeAt.apply(gy, *at, pattern=self.pattern)
-        extra = self.value_ndim - gv._array.ndim  # leading dims of size 1
-        return gx, reshape(gv, (*(1,) * extra, *gv.shape)) if extra > 0 else gv
-
-
-def setitem(x: Tensor, index: Any, value: Any) -> None:
-    """Write ``value`` (a tensor or number, broadcast) into ``x[index]``.
-
-    Raises:
-        TypeError: ``value`` is neither a tensor nor a number.
-        RuntimeError: its shape does not fit, or its dtype differs where index tensors are used.
-    """
-    view, at, pattern = parse_index(x, index)
-    if not isinstance(value, Tensor):
-        value = _number_as_tensor(value, x)
-    part = x if view is None else Slice.apply(x, index=view)
-    if not at:
-        part.copy_(_without_leading_ones(value, part._array.ndim))
-        return
-    if value._array.dtype != x._array.dtype and not (value._array.size == 1 and at[0]._array.dtype.kind == "b"):
-        raise RuntimeError(
-            "Index put requires the source and destination dtypes match, "
-            f"got {x.dtype.name} for the destination and {value.dtype.name} for the source."
-        )
-    try:
-        apply_inplace(SetAt, part, cast(value, x.dtype), *at, pattern=pattern)
-    except IndexError as error:
-        raise IndexError(f"{error}: tensor of shape {list(x.shape)}") from None
-    except ValueError as error:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to the indexing result: {error}"
-        ) from None
-
-
-def _number_as_tensor(value: Any, x: Tensor) -> Tensor:
-    """Return a number as a 0-d tensor of the dtype of ``x``.
-
-    Raises:
-        TypeError: not a number.
-    """
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    if not isinstance(value, (bool, int, float, complex)):
-        raise TypeError(
-            f"can't assign a {type(value).__name__} to a tensor of {x.dtype}; expected a tensor or a number"
-        )
-    return Tensor._constant(x._xp.asarray(checked(value, x._array.dtype), x._array.dtype))
-
-
-def _without_leading_ones(value: Tensor, ndim: int) -> Tensor:
-    """Return a value without leading dims of size 1 that its place does not have."""
-    extra = _leading_ones(value._array.shape, ndim)
-    return value.reshape(value.shape[extra:]) if extra else value
-
-
-def _leading_ones(shape: tuple[int, ...], ndim: int) -> int:
-    """Return how many leading dims of size 1 there are beyond the last ``ndim`` dims."""
-    extra = 0
-    while len(shape) - extra > ndim and shape[extra] == 1:
-        extra += 1
-    return extra
 
 
 def slice_dim(input: Tensor, dim: int, start: int | None, end: int | None, step: int = 1) -> Tensor:
@@ -222,7 +142,7 @@ class Gather(Op):
 
     def forward(self, x: Any, index: Any, out: Any = None) -> Any:
         self.before = x.shape
-        _check_range(index, x.shape[self.dim], self.dim, RuntimeError)
+        check_range(index, x.shape[self.dim], self.dim, RuntimeError)
         return x[along(self.xp, index, self.dim)]
 
     def backward(self, gy: Tensor) -> Any:
@@ -248,10 +168,11 @@ class ScatterSum(Op):
         return Gather.apply(ggx, *self.saved, dim=self.dim)
 
 
-def _check_range(index: Any, size: int, dim: int, kind: type[Exception]) -> None:
-    """Raise an error if an index array leaves ``0 .. size - 1``."""
-    if backend_of(index).on_host and index.size and not 0 <= index.min() <= index.max() < size:
-        bad = index[(index < 0) | (index >= size)].flat[0]
+def check_range(index: Any, size: int, dim: int, kind: type[Exception], from_end: bool = False) -> None:
+    """Raise an error if an index array leaves ``0 .. size - 1``; ``from_end``: -1 is the last entry."""
+    low = -size if from_end else 0
+    if backend_of(index).on_host and index.size and not low <= index.min() <= index.max() < size:
+        bad = index[(index < low) | (index >= size)].flat[0]
         raise kind(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 
 
@@ -281,7 +202,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     shape, wanted = input._array.shape, index._array.shape
     if index._array.size == 0:
         return reshape(reshape(input, -1)[:0], wanted)
-    if index._array.dtype not in _INDEX_TYPES:
+    if index._array.dtype not in INDEX_TYPES:
         raise RuntimeError(f"gather(): Expected dtype int32/int64 for index, got {index.dtype.name}")
     if max(len(shape), 1) != max(len(wanted), 1):
         raise RuntimeError(
@@ -298,7 +219,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return Gather.apply(input, index, dim=dim)
 
 
-_INDEX_TYPES = (dtypes.int64.array_dtype, dtypes.int32.array_dtype)
+INDEX_TYPES = (dtypes.int64.array_dtype, dtypes.int32.array_dtype)
 
 
 class IndexSelect(TakeAt):
@@ -306,7 +227,7 @@ class IndexSelect(TakeAt):
 
     def forward(self, x: Any, index: Any, out: Any = None) -> Any:  # type: ignore[override]  # exactly one index
         dim = len(self.pattern) - 1
-        _check_range(index, x.shape[dim], dim, IndexError)
+        check_range(index, x.shape[dim], dim, IndexError)
         return super().forward(x, index)
 
 
@@ -320,34 +241,13 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     dim, ndim = wrap_dim(dim, input._array.ndim), input._array.ndim
     if index._array.ndim > 1:
         raise IndexError(f"index_select(): Index is supposed to be a vector, got shape {list(index.shape)}")
-    if index._array.dtype not in _INDEX_TYPES:
+    if index._array.dtype not in INDEX_TYPES:
         raise RuntimeError(f"index_select(): Expected dtype int32 or int64 for index, got {index.dtype.name}")
     if ndim == 0 and index._array.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.numel()} value(s)")
     source = input if ndim else reshape(input, 1)
     chosen = IndexSelect.apply(source, reshape(index, -1), pattern=(*[False] * dim, True))
     return chosen if ndim else reshape(chosen, ())
-
-
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """Return ``input`` with ``value`` (a number or a 0-d tensor) where ``mask`` holds; the two broadcast.
-
-    Raises:
-        RuntimeError: the mask is not bool, the value has dims, or ``input`` cannot hold it.
-    """
-    from trainctl.autograd.ops.comparison import where
-
-    if mask._array.dtype.kind != "b":
-        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype.name}")
-    if not isinstance(value, Tensor):
-        value = _number_as_tensor(value, input)
-    if value._array.ndim:
-        raise RuntimeError(
-            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
-        )
-    if value.is_complex() and not input.is_complex():
-        raise RuntimeError(f"value cannot be converted to type {input.dtype.name} without overflow: it is complex")
-    return where(mask, cast(value, input.dtype), input)
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:

@@ -1,34 +1,91 @@
-"""Tensors put together and taken apart along a dim."""
+"""Tensors put together along a dim; the ops that take them apart again are the gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
+from itertools import accumulate
 from typing import Any
 
 from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import promote
-from trainctl.autograd.ops.shape import narrow, unsqueeze
+from trainctl.autograd.ops.creation import zeros
+from trainctl.autograd.ops.dimensions import atleast_1d, atleast_2d, atleast_3d
+from trainctl.autograd.ops.indexing import Slice
+from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
 
-METHODS = "chunk unbind split=split_method"
-FUNCTIONS = "cat stack split chunk unbind concat=cat concatenate=cat"
+FUNCTIONS = "cat stack hstack vstack dstack column_stack block_diag concat=cat concatenate=cat row_stack=vstack"
 
 
 class Cat(Op):
+    moves_elements = True
     dim: int
 
     def forward(self, *arrays: Any, out: Any = None) -> Any:
-        self.sizes = [each.shape[self.dim] for each in arrays]
+        self.sizes = tuple(each.shape[self.dim] for each in arrays)
         return self.xp.concatenate(arrays, axis=self.dim, out=out)
 
     def backward(self, gy: Tensor) -> Any:
-        gxs, start = [], 0
-        for size in self.sizes:
-            gxs.append(narrow(gy, self.dim, start, size))
-            start += size
-        return tuple(gxs)
+        return Split.apply(gy, sizes=self.sizes, dim=self.dim)
+
+
+class Split(Op):
+    """Pieces of one dim, one after the other: views. One node for all, so that their gradients are joined once."""
+
+    is_view = True
+    sizes: tuple[int, ...]
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        self.ends = tuple(accumulate(self.sizes))
+        return tuple(x[self.part(number)] for number in range(len(self.sizes)))
+
+    def part(self, number: int) -> tuple[Any, ...]:
+        """Return the index that gives a piece."""
+        end = self.ends[number]
+        return (*[slice(None)] * self.dim, slice(end - self.sizes[number], end))
+
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        return Slice, {"index": self.part(number)}
+
+    def backward(self, *gys: Tensor) -> Any:
+        return Cat.apply(*gys, dim=self.dim)
+
+
+class Stack(Op):
+    moves_elements = True
+    dim: int
+
+    def forward(self, *arrays: Any, out: Any = None) -> Any:
+        shape, dim = arrays[0].shape, self.dim
+        if out is not None or dim == len(shape):
+            return self.xp.stack(arrays, axis=dim, out=out)
+        # joined along the dim behind the new one they lie as they should, and none needs a view of its own
+        return self.xp.concatenate(arrays, axis=dim).reshape((*shape[:dim], len(arrays), *shape[dim:]))
+
+    def backward(self, gy: Tensor) -> Any:
+        return Unbind.apply(gy, dim=self.dim)
+
+
+class Unbind(Op):
+    """The entries of one dim, without it: views. One node for all, so that their gradients are joined once."""
+
+    is_view = True
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return tuple(x[self.part(number)] for number in range(x.shape[self.dim]))
+
+    def part(self, number: int) -> tuple[Any, ...]:
+        """Return the index that gives an entry."""
+        return (*[slice(None)] * self.dim, number, ...)
+
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        return Slice, {"index": self.part(number)}
+
+    def backward(self, *gys: Tensor) -> Any:
+        return Stack.apply(*gys, dim=self.dim)
 
 
 @numpy_names
@@ -46,23 +103,26 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         tensor([[0., 1., 1.],
                 [0., 1., 1.]])
     """
-    _check_tensors("cat", tensors)
+    check_tensors("cat", tensors)
     if not tensors:
         raise ValueError("cat(): expected a non-empty list of Tensors")
     tensors = promote(*tensors)
     for number, each in enumerate(tensors):
         if each._array.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {number}) cannot be concatenated")
-    kept = [each for each in tensors if each._array.shape != (0,)]  # PyTorch skips them, whatever the others' dims
-    if not kept:
-        return tensors[0].clone()
-    dim = wrap_dim(dim, kept[0]._array.ndim)
-    for number, each in enumerate(kept):
-        _check_joins(kept[0]._array.shape, each._array.shape, dim, number)
-    return Cat.apply(*kept, dim=dim)
+    first = next((each._array.shape for each in tensors if each._array.shape != (0,)), None)
+    if first is None:
+        return Cat.apply(*tensors, dim=0)
+    dim = wrap_dim(dim, len(first))
+    nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
+    tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
+    for number, each in enumerate(tensors):
+        if each._array.shape != first:
+            _check_joins(first, each._array.shape, dim, number)
+    return Cat.apply(*tensors, dim=dim)
 
 
-def _check_tensors(op: str, tensors: Any) -> None:
+def check_tensors(op: str, tensors: Any) -> None:
     """Raise TypeError if an argument is no list or tuple of tensors."""
     if not isinstance(tensors, (list, tuple)):
         raise TypeError(f"{op}(): argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
@@ -94,7 +154,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         TypeError: not a sequence of tensors.
         RuntimeError: no tensors, or shapes that differ.
     """
-    _check_tensors("stack", tensors)
+    check_tensors("stack", tensors)
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
     first = tensors[0]._array.shape
@@ -105,82 +165,108 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(each.shape)} at entry {number}"
             )
-    return cat([unsqueeze(each, dim) for each in tensors], dim)
+    return Stack.apply(*promote(*tensors), dim=dim)
 
 
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of the tensor in pieces of a size (the last may be smaller) or of the sizes listed.
-
-    Raises:
-        RuntimeError: the sizes do not sum to the dim, a negative size, or a 0-d tensor.
-        TypeError: a size that is no integer.
-    """
-    if tensor._array.ndim == 0:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    dim = wrap_dim(dim, tensor._array.ndim)
-    size = tensor._array.shape[dim]
-    if isinstance(split_size_or_sections, (list, tuple)):
-        sizes = _given_sizes(split_size_or_sections, size, dim)
-    else:
-        sizes = _equal_sizes(index(split_size_or_sections), size)
-    pieces, start = [], 0
-    for each in sizes:
-        pieces.append(narrow(tensor, dim, start, each))
-        start += each
-    return tuple(pieces)
-
-
-def _equal_sizes(step: int, size: int) -> list[int]:
-    if step < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={step}")
-    if step == 0 and size:
-        raise RuntimeError(
-            f"split_size can only be 0 if dimension size is 0, but got dimension size of {size} and split_size=0"
-        )
-    return [min(step, size - start) for start in range(0, size, step)] if size else [0]
-
-
-def _given_sizes(sections: Sequence[Any], size: int, dim: int) -> list[int]:
-    sizes = [index(each) for each in sections]
-    if any(each < 0 for each in sizes):
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={sizes}"
-        )
-    if sum(sizes) != size:
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size at dimension {dim}), "
-            f"but got split_sizes={sizes}"
-        )
-    return sizes
-
-
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return at most ``chunks`` views of equal size along ``dim`` (the last may be smaller).
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the tensors joined side by side: along dim 1, vectors and scalars along dim 0.
 
     Raises:
-        RuntimeError: no chunks, or a 0-d tensor.
+        TypeError: not a sequence of tensors.
+        RuntimeError: no tensors, or shapes that do not join.
     """
-    if input._array.ndim == 0:
-        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    size = input._array.shape[wrap_dim(dim, input._array.ndim)]
-    return split(input, -(-size // chunks) if size else [0] * chunks, dim)
+    tensors = [atleast_1d(each) for each in _some("hstack", tensors)]
+    return cat(tensors, 0 if tensors[0]._array.ndim == 1 else 1)
 
 
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return the views with ``dim`` removed, one for each of its elements.
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the tensors joined one below the other, along dim 0; vectors and scalars are rows.
 
     Raises:
-        IndexError: a 0-d tensor, or no such dim.
+        TypeError: not a sequence of tensors.
+        RuntimeError: no tensors, or shapes that do not join.
     """
-    from trainctl.autograd.ops.indexing import select
-
-    if input._array.ndim == 0:
-        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    return tuple(select(input, dim, i) for i in range(input._array.shape[wrap_dim(dim, input._array.ndim)]))
+    return cat([atleast_2d(each) for each in _some("vstack", tensors)], 0)
 
 
-def split_method(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of the tensor in pieces of a size, or of the sizes listed; see :func:`trainctl.split`."""
-    return split(self, split_size, dim)
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the tensors joined along dim 2: a vector counts as ``[1, n, 1]``, a matrix as ``[n, m, 1]``.
+
+    Raises:
+        TypeError: not a sequence of tensors.
+        RuntimeError: no tensors, or shapes that do not join.
+    """
+    return cat([atleast_3d(each) for each in _some("dstack", tensors)], 2)
+
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the tensors joined along dim 1; vectors and scalars are columns.
+
+    Raises:
+        TypeError: not a sequence of tensors.
+        RuntimeError: no tensors, or shapes that do not join.
+
+    Example:
+        >>> import trainctl
+        >>> column_stack([trainctl.tensor([1, 2]), trainctl.tensor([[3, 4], [5, 6]])])
+        tensor([[1, 3, 4],
+                [2, 5, 6]])
+    """
+    tensors = _some("column_stack", tensors)
+    return cat([reshape(each, (-1, 1)) if each._array.ndim < 2 else each for each in tensors], 1)
+
+
+def _some(op: str, tensors: Any) -> Sequence[Tensor]:
+    """Return a sequence of at least one tensor.
+
+    Raises:
+        TypeError: it is something else.
+        RuntimeError: there are none.
+    """
+    check_tensors(op, tensors)
+    if not tensors:
+        raise RuntimeError(f"{op} expects a non-empty TensorList")
+    return tensors
+
+
+class BlockDiagonal(Op):
+    """Matrices along the diagonal of a larger one, zeros elsewhere."""
+
+    moves_elements = True
+
+    def forward(self, *matrices: Any, out: Any = None) -> Any:
+        rows, columns = ((0, *accumulate(each.shape[dim] for each in matrices)) for dim in (0, 1))
+        self.places = tuple(zip(map(slice, rows, rows[1:]), map(slice, columns, columns[1:]), strict=True))
+        blocks = self.xp.zeros((rows[-1], columns[-1]), matrices[0].dtype)
+        for place, matrix in zip(self.places, matrices, strict=True):
+            blocks[place] = matrix
+        return blocks
+
+    def backward(self, gy: Tensor) -> Any:
+        return tuple(gy[place] for place in self.places)
+
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Return the matrix with the given ones along its diagonal and zeros elsewhere; a vector is one row.
+
+    Raises:
+        TypeError: something is no tensor.
+        RuntimeError: a tensor of more than two dims.
+
+    Example:
+        >>> import trainctl
+        >>> block_diag(trainctl.tensor([[1], [2]]), trainctl.tensor([3, 4]))
+        tensor([[1, 0, 0],
+                [2, 0, 0],
+                [0, 3, 4]])
+    """
+    check_tensors("block_diag", tensors)
+    for number, each in enumerate(tensors):
+        if each._array.ndim > 2:
+            raise RuntimeError(
+                "block_diag: Input tensors must have 2 or fewer dimensions. "
+                f"Input {number} has {each.ndim} dimensions, shape {list(each.shape)}"
+            )
+    if not tensors:
+        return zeros(1, 0)
+    return BlockDiagonal.apply(*promote(*(atleast_2d(each) for each in tensors)))

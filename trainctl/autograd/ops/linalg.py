@@ -51,7 +51,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if len(a) > 2 and len(b) <= 2:  # one product of all rows, not one for each batch
         rows = reshape(input, (math.prod(a[:-1]), a[-1]))
         return reshape(matmul(rows, other), (*a[:-1], *b[1:]))
-    check_broadcast(a[:-2], b[:-2])
+    if len(b) > 2:
+        check_broadcast(a[:-2], b[:-2])
     x = unsqueeze(input, 0) if len(a) == 1 else input
     y = unsqueeze(other, 1) if len(b) == 1 else other
     product = MatMul.apply(x, y)
@@ -64,12 +65,12 @@ def _text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _check_operands(op: str, *operands: Tensor) -> None:
+def _check_operands(op: str, x: Tensor, y: Tensor) -> None:
     """Raise an error if operands of a product are no tensors, are bool, or differ in dtype."""
-    for each in operands:
-        check_tensor(op, each, "other")
-        check_same_dtype(operands[0], each)
-    refuse("b", op, *operands)
+    check_tensor(op, x, "other")
+    check_tensor(op, y, "other")
+    check_same_dtype(x, y)
+    refuse("b", op, x)
 
 
 def check_same_dtype(x: Tensor, y: Tensor) -> None:

@@ -9,13 +9,14 @@ from trainctl.autograd.ops.attention import scaled_dot_product_attention
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.joining import cat, chunk
+from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.linalg import linear, matmul
 from trainctl.autograd.ops.padding import constant_pad_nd
 from trainctl.autograd.ops.random import dropout
 from trainctl.autograd.ops.reduction import mean
 from trainctl.autograd.ops.shape import permute, reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.ops.softmax import softmax
+from trainctl.autograd.ops.splitting import chunk
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 

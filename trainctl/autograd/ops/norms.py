@@ -39,7 +39,7 @@ class VectorNorm(Op):
         x, y = self.saved
         y, gy = (unreduce(each, x._array.shape, self.dims, self.keepdim) for each in (y, gy))
         if math.isinf(self.order):
-            chosen = cast(abs(x) == y, gy.dtype)
+            chosen = cast(where(y.isnan(), x.isnan(), abs(x) == y), gy.dtype)
             return mul(sgn(x), mul(gy, div(chosen, sum(chosen, self.dims, True))))
         return slope(x, y, gy, self.order)
 

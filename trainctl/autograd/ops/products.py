@@ -10,6 +10,7 @@ from typing import Any
 from trainctl.autograd.dims import wrap_dim, wrap_dims
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, conj, mul
+from trainctl.autograd.ops.assign import in_place_form, in_place_view
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import check_broadcast, check_tensor, promote, refuse
 from trainctl.autograd.ops.contraction import contract
@@ -18,8 +19,8 @@ from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import permute, reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
-METHODS = "addbmm addmv addr inner kron cross vdot"
-IN_PLACE = "addbmm addmv addr"
+METHODS = "addbmm addbmm_ addmv addr inner kron cross vdot"
+IN_PLACE = "addmv addr"
 FUNCTIONS = "addbmm addmv addr inner kron cross vdot tensordot chain_matmul"
 LINALG = "matmul cross=linalg_cross vecdot multi_dot"
 
@@ -42,6 +43,13 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
         )
     rows = reshape(permute(batch1, 1, 0, 2), (n, batches * k))  # the sum over the batch is part of the product
     return weighted_sum(input, matmul(rows, reshape(batch2, (batches * k, m))), beta, alpha)
+
+
+def addbmm_(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """In-place form of :func:`addbmm`; a smaller tensor that broadcasts to the result takes its shape, as in PyTorch."""
+    fits = self._array.shape == (batch1._array.shape[1], batch2._array.shape[2])
+    change = in_place_form("addbmm", addbmm) if fits else in_place_view(addbmm)
+    return change(self, batch1, batch2, beta=beta, alpha=alpha)
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:

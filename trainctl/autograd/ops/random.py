@@ -11,14 +11,14 @@ from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.cast import refuse
 from trainctl.autograd.ops.creation import _finish, _kind, checked_shape
 from trainctl.autograd.tensor import Tensor
-from trainctl.backend import dtypes
+from trainctl.backend.bfloat16 import BFLOAT16
 from trainctl.backend.dtypes import dtype as DType
 from trainctl.backend.random import Stream
 
-METHODS = "normal_ uniform_"
+METHODS = "uniform_"
 FUNCTIONS = (
     "Generator default_generator manual_seed seed initial_seed get_rng_state set_rng_state rand randn "
-    "randint randperm rand_like randn_like dropout"
+    "rand_like randn_like dropout"
 )
 FUNCTIONAL = "dropout"
 
@@ -83,30 +83,38 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def _stream(generator: Generator | None) -> numpy.random.Generator:
+def stream_of(generator: Generator | None) -> numpy.random.Generator:
+    """Return NumPy's generator behind the one given, by default behind the default generator."""
     return (default_generator if generator is None else generator).stream
 
 
+def _host_kind(kind: Any) -> Any:
+    """Return the type in which NumPy can hold values of an array dtype: float32 for bfloat16, which it lacks."""
+    return numpy.dtype(numpy.float32) if kind is BFLOAT16 else numpy.dtype(kind)
+
+
 def uniform(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Any:
-    """Return uniform values in [0, 1) as an array; complex ones have both parts so."""
-    if numpy.dtype(kind).kind == "c":
-        parts = _stream(generator).random((*shape, 2))
+    """Return uniform values in [0, 1) as an array; complex ones have both parts so, bfloat16 ones are float32."""
+    kind = _host_kind(kind)
+    if kind.kind == "c":
+        parts = stream_of(generator).random((*shape, 2))
         return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
     if kind == numpy.float64:
-        return _stream(generator).random(shape)
+        return stream_of(generator).random(shape)
     if kind == numpy.float32:
-        return _stream(generator).random(shape, numpy.float32)
-    return _stream(generator).random(shape, numpy.float32).astype(kind)
+        return stream_of(generator).random(shape, numpy.float32)
+    return stream_of(generator).random(shape, numpy.float32).astype(kind)
 
 
 def gaussian(shape: tuple[int, ...], kind: Any, generator: Generator | None) -> Any:
-    """Return standard normal values as an array; complex ones have unit variance in all."""
-    if numpy.dtype(kind).kind == "c":
-        parts = _stream(generator).standard_normal((*shape, 2)) * 0.5**0.5
+    """Return standard normal values as an array; complex ones have unit variance in all, bfloat16 ones are float32."""
+    kind = _host_kind(kind)
+    if kind.kind == "c":
+        parts = stream_of(generator).standard_normal((*shape, 2)) * 0.5**0.5
         return (parts[..., 0] + 1j * parts[..., 1]).astype(kind)
     if kind == numpy.float64:
-        return _stream(generator).standard_normal(shape)
-    return _stream(generator).standard_normal(shape, numpy.float32).astype(kind, copy=False)
+        return stream_of(generator).standard_normal(shape)
+    return stream_of(generator).standard_normal(shape, numpy.float32).astype(kind, copy=False)
 
 
 def rand(
@@ -153,56 +161,6 @@ def _checked_kind(op: str, dtype: DType | None) -> Any:
     return kind
 
 
-def randint(
-    *args: Any,
-    generator: Generator | None = None,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    low: int | None = None,
-    high: int | None = None,
-    size: Any = None,
-) -> Tensor:
-    """Return a tensor of integers, uniform in [low, high): ``randint(high, size)`` or ``randint(low, high, size)``.
-
-    Raises:
-        RuntimeError: an empty range.
-    """
-    given = list(args)
-    if size is None:
-        size = given.pop()
-    if high is None:
-        high = given.pop()
-    if low is None:
-        low = given.pop() if given else 0
-    if low >= high:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    drawn = _stream(generator).integers(low, high, checked_shape("randint", (size,)))
-    return _finish(
-        Tensor._wrap(numpy.asarray(drawn).astype(_kind(dtype or dtypes.int64))), device, requires_grad, dtype
-    )
-
-
-def randperm(
-    n: int,
-    *,
-    generator: Generator | None = None,
-    dtype: DType | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    out: None = None,
-) -> Tensor:
-    """Return the integers ``0 .. n - 1`` in random order.
-
-    Raises:
-        RuntimeError: a negative ``n``.
-    """
-    if n < 0:
-        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: n must be non-negative")
-    drawn = _stream(generator).permutation(n)
-    return _finish(Tensor._wrap(drawn.astype(_kind(dtype or dtypes.int64))), device, requires_grad, dtype)
-
-
 def rand_like(
     input: Tensor,
     *,
@@ -233,19 +191,6 @@ def randn_like(
     return randn(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
 
 
-def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill ``x`` in place with normal values and return it.
-
-    Raises:
-        RuntimeError: a negative ``std``, or an integer tensor.
-    """
-    refuse("bui", "normal_", x)
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    kind = x._array.dtype.type
-    return _fill(x, gaussian(x._array.shape, x._array.dtype, generator) * kind(std) + kind(mean))
-
-
 def uniform_(x: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Tensor:
     """Fill ``x`` in place with uniform values in [from, to), by default [0, 1), and return it.
 
@@ -263,10 +208,11 @@ def uniform_(x: Tensor, *ends: float, generator: Generator | None = None, **name
     if low > high:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}")
     kind = x._array.dtype.type
-    return _fill(x, uniform(x._array.shape, x._array.dtype, generator) * kind(high - low) + kind(low))
+    return fill_from_host(x, uniform(x._array.shape, x._array.dtype, generator) * kind(high - low) + kind(low))
 
 
-def _fill(x: Tensor, values: Any) -> Tensor:
+def fill_from_host(x: Tensor, values: Any) -> Tensor:
+    """Write a NumPy array into ``x`` and return ``x``."""
     return x.copy_(Tensor._wrap(numpy.asarray(values)))
 
 
@@ -281,6 +227,20 @@ class Dropout(Op):
     def backward(self, gy: Tensor) -> Any:
         (mask,) = self.saved
         return mul(gy, mask), None
+
+
+class Kept(Op):
+    """``value`` with probability ``1 - p``, else 0, drawn on the host; only the dtype and place of ``like`` count."""
+
+    differentiable = False
+    draws = True
+    p: float
+    shape: tuple[int, ...]
+    value: float
+
+    def forward(self, like: Any, out: Any = None) -> Any:
+        kept = stream_of(None).random(self.shape, numpy.float32) >= self.p
+        return self.xp.from_host(numpy.multiply(kept, like.dtype.type(self.value), dtype=like.dtype))
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -298,9 +258,6 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     if kind.kind in "bui":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.name}")
     if p == 1.0:
-        return mul(input, 0.0)
-    kept = _stream(None).random(input._array.shape, numpy.float32) >= p
-    mask = Tensor._wrap(input._xp.from_host(numpy.multiply(kept, kind.type(1.0 / (1.0 - p)), dtype=kind)))
-    if inplace:
-        return input.mul_(mask)
-    return Dropout.apply(input, mask)
+        return input.mul_(0.0) if inplace else mul(input, 0.0)
+    mask = Kept.apply(input, p=p, shape=input._array.shape, value=1.0 / (1.0 - p))
+    return input.mul_(mask) if inplace else Dropout.apply(input, mask)

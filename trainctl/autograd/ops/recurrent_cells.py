@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from trainctl.autograd.ops.activation import relu
 from trainctl.autograd.ops.arithmetic import add, mul, sub
 from trainctl.autograd.ops.elementwise import sigmoid, tanh
-from trainctl.autograd.ops.joining import chunk
 from trainctl.autograd.ops.linalg import linear
+from trainctl.autograd.ops.splitting import chunk
 from trainctl.autograd.tensor import Tensor
 
 FUNCTIONS = "rnn_tanh_cell rnn_relu_cell lstm_cell gru_cell"

@@ -1,4 +1,4 @@
-"""Sums, extremes and statistics over dimensions."""
+"""Sums, products and extremes over dimensions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import conj, div, maximum, minimum, mul, sub
 from trainctl.autograd.ops.broadcasting import expand, total
 from trainctl.autograd.ops.cast import cast, refuse, to_float
-from trainctl.autograd.ops.elementwise import Sqrt, exp
+from trainctl.autograd.ops.elementwise import exp
 from trainctl.autograd.ops.shape import reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
 
-METHODS = "sum mean var std amax amin argmax argmin max min all any prod logsumexp"
-FUNCTIONS = "sum mean var std amax amin argmax argmin max min all any prod logsumexp"
+METHODS = "sum mean amax amin argmax argmin max min all any prod logsumexp"
+FUNCTIONS = "sum mean amax amin argmax argmin max min all any prod logsumexp"
 
 
 class ValuesIndices(NamedTuple):
@@ -65,16 +65,18 @@ class Mean(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         self.shape = x.shape
-        half = x.dtype == self.xp.float16  # summed in float32
-        summed = self.xp.sum(x, axis=self.dims, keepdims=self.keepdim, dtype=self.xp.float32 if half else x.dtype)
-        mean = self.xp.true_divide(summed, _count(x.shape, self.dims), out=out)
+        xp = self.xp
+        half = x.dtype == xp.float16  # summed in float32
+        summed = xp.add.reduce(x, self.dims, xp.float32 if half else x.dtype, None, self.keepdim)
+        mean = xp.true_divide(summed, size_of(x.shape, self.dims), out=out)
         return mean.astype(x.dtype) if half and out is None else mean
 
     def backward(self, gy: Tensor) -> Any:
-        return unreduce(div(gy, _count(self.shape, self.dims)), self.shape, self.dims, self.keepdim)
+        return unreduce(div(gy, size_of(self.shape, self.dims)), self.shape, self.dims, self.keepdim)
 
 
-def _count(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
+def size_of(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
+    """Return how many elements a reduction over ``dims`` makes one of."""
     count = 1
     for dim in dims:
         count *= shape[dim]
@@ -98,59 +100,6 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: DType 
     return Mean.apply(input, dims=wrap_dims(dim, input._array.ndim), keepdim=keepdim)
 
 
-@numpy_names
-def var(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Return the variance over ``dim``: squared distance from the mean over ``N - correction`` (default 1).
-
-    Raises:
-        RuntimeError: an integer or bool tensor.
-    """
-    if isinstance(dim, bool):
-        dim, unbiased = None, dim
-    if input._array.dtype.kind in "bui":
-        raise RuntimeError(f"std and var only support floating point and complex dtypes, got {input.dtype.name}")
-    dims = wrap_dims(dim, input._array.ndim)
-    minus = (1 if unbiased else 0) if correction is None else correction
-    distance = sub(input, mean(input, dims, keepdim=True))
-    squares = cast(mul(distance, conj(distance)), input.dtype.to_real())
-    return div(sum(squares, dims, keepdim), max_number(_count(input._array.shape, dims) - minus, 0))
-
-
-def max_number(a: float, b: float) -> float:
-    """Return the larger of two Python numbers (``max`` is an op in this module)."""
-    return a if a > b else b
-
-
-@numpy_names
-def std(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> Tensor:
-    """Return the standard deviation over ``dim``, the root of :func:`var`."""
-    return Deviation.apply(var(input, dim, unbiased, keepdim, correction=correction))
-
-
-class Deviation(Sqrt):
-    """The root of a variance; where that is 0 so is the gradient, for there all elements are equal."""
-
-    def backward(self, gy: Tensor) -> Any:
-        from trainctl.autograd.ops.comparison import where
-
-        (y,) = self.saved
-        return where(y == 0, 0, super().backward(gy))
-
-
 class Amax(Op):
     """The largest (``function="max"``) or smallest (``"min"``) element; ties share the gradient evenly."""
 
@@ -166,30 +115,43 @@ class Amax(Op):
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved
         shape = x._array.shape
-        chosen = (x == unreduce(y, shape, self.dims, self.keepdim)).to(gy.dtype)
+        chosen = self.chosen(x, unreduce(y, shape, self.dims, self.keepdim)).to(gy.dtype)
         return mul(unreduce(gy, shape, self.dims, self.keepdim), div(chosen, sum(chosen, self.dims, True)))
+
+    def chosen(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return which elements the extreme is."""
+        return x == y
+
+
+class ExtremeOfAll(Amax):
+    """The extreme of all elements; where it is NaN, every NaN is one."""
+
+    def chosen(self, x: Tensor, y: Tensor) -> Tensor:
+        from trainctl.autograd.ops.comparison import where
+
+        return where(y.isnan(), x.isnan(), x == y)
 
 
 @numpy_names
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the largest element over ``dim``; equal ones share the gradient."""
-    return _extreme("amax", input, dim, keepdim)
+    return _extreme(Amax, "amax", input, dim, keepdim)
 
 
 @numpy_names
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
     """Return the smallest element over ``dim``; equal ones share the gradient."""
-    return _extreme("amin", input, dim, keepdim)
+    return _extreme(Amax, "amin", input, dim, keepdim)
 
 
-def _extreme(op: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
+def _extreme(cls: type[Amax], op: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     refuse("c", op, input)
     dims = wrap_dims(dim, input._array.ndim)
     if dim is None or dim == ():
         _check_not_empty(op, input, RuntimeError)
     for each in dims:
         _check_size(op, input, each)
-    return Amax.apply(input, function=op[-3:], dims=dims, keepdim=keepdim)
+    return cls.apply(input, function=op[-3:], dims=dims, keepdim=keepdim)
 
 
 def _check_not_empty(op: str, input: Tensor, kind: type[Exception]) -> None:
@@ -259,7 +221,7 @@ def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor 
 
 def _max_or_min(op: str, input: Tensor, dim: Any, keepdim: bool) -> Any:
     if dim is None:
-        return _extreme(op, input, None, keepdim)
+        return _extreme(ExtremeOfAll, op, input, None, keepdim)
     if isinstance(dim, Tensor):
         return (maximum if op == "max" else minimum)(input, dim)
     refuse("c", op, input)

@@ -6,12 +6,12 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import check_divisor, div, mul, neg, zeros_as
-from trainctl.autograd.ops.cast import binary, check_tensor, refuse
+from trainctl.autograd.ops.cast import binary, check_some_tensor, check_tensor, refuse
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.elementary import of_two_tensors, through_float32
 from trainctl.autograd.tensor import Tensor
 
-METHODS = "ceil floor fmod frac heaviside nextafter round trunc fix=trunc"
+METHODS = "ceil floor fmod frac heaviside nextafter remainder round trunc fix=trunc"
 IN_PLACE = METHODS
 FUNCTIONS = METHODS
 
@@ -125,6 +125,32 @@ def fmod(input: Tensor, other: Any) -> Tensor:
     check_tensor("fmod", input, "input")
     check_divisor("fmod", input, other)
     return binary(Fmod, input, other)
+
+
+class Remainder(Op):
+    saves = (0, 1)
+
+    def forward(self, x: Any, y: Any, out: Any = None) -> Any:
+        xp = self.xp
+        if xp.result_type(x, y).kind != "f":
+            return xp.remainder(x, y, out=out)
+        rest = xp.fmod(x, y)  # a rest of 0 keeps the sign of the dividend, as in PyTorch
+        return xp.where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
+
+    def backward(self, gy: Tensor) -> Any:
+        x, y = self.saved
+        return gy, neg(mul(gy, div(x, y, rounding_mode="floor"))) if self.needs(1) else None
+
+
+def remainder(input: Any, other: Any) -> Tensor:
+    """Return ``input - floor(input / other) * other``, of the divisor's sign.
+
+    Raises:
+        RuntimeError: an integer divided by 0; bool or complex operands.
+    """
+    check_some_tensor("remainder", input, other)
+    check_divisor("remainder", input, other)
+    return binary(Remainder, input, other)
 
 
 class Heaviside(Op):

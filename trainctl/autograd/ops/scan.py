@@ -15,6 +15,7 @@ from trainctl.autograd.ops.indexing import Gather
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.reduction import ValuesIndices
 from trainctl.autograd.ops.shape import narrow, reshape
+from trainctl.autograd.ops.special import log1p_array
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
@@ -280,7 +281,7 @@ def _complex_logaddexp(xp: Any, a: Any, b: Any) -> Any:
     swap = b.real >= a.real
     low, high = xp.where(swap, a, b), xp.where(swap, b, a)
     vanishes = xp.isinf(low.real) & (low.real < 0)
-    return xp.where(vanishes, high, high + xp.log1p(xp.exp(xp.where(vanishes, 0, low - high))))
+    return xp.where(vanishes, high, high + log1p_array(xp, xp.exp(xp.where(vanishes, 0, low - high))))
 
 
 @numpy_names

@@ -1,4 +1,4 @@
-"""Places in a sorted sequence."""
+"""Places of elements: those that are not zero, those of values in a sorted sequence."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import check_tensor, promote, refuse
-from trainctl.autograd.ops.indexing import gather
+from trainctl.autograd.ops.indexing import gather, nonzero
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
-FUNCTIONS = "searchsorted bucketize"
+METHODS = "argwhere"
+FUNCTIONS = "argwhere searchsorted bucketize"
+
+
+def argwhere(input: Tensor) -> Tensor:
+    """Return the indices of the elements that are not zero: ``[count, ndim]``, see :func:`trainctl.nonzero`."""
+    return nonzero(input)
 
 
 class SearchSorted(Op):

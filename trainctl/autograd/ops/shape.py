@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from trainctl.autograd.dims import given_shape, numpy_names, wrap_dim, wrap_dims
@@ -63,6 +64,8 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
         >>> infer_shape((2, -1), 6)
         (2, 3)
     """
+    if prod(shape) == count and (not shape or min(shape) >= 0):
+        return shape
     known = 1
     for place, size in enumerate(shape):
         if size < -1:
@@ -78,8 +81,6 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         if count % known == 0:
             return tuple(count // known if size == -1 else size for size in shape)
-    elif known == count:
-        return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
 
 
@@ -311,5 +312,11 @@ def transposed(input: Tensor) -> Tensor:
 
 
 def matrix_transposed(input: Tensor) -> Tensor:
-    """Return the tensor with its last two dims exchanged."""
-    return transpose(input, -2, -1)
+    """Return matrices ``[*, n, m]`` transposed to ``[*, m, n]``; a 0-d tensor as it is.
+
+    Raises:
+        RuntimeError: a vector.
+    """
+    if input._array.ndim == 1:
+        raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
+    return transpose(input, -2, -1) if input._array.ndim else input

@@ -23,10 +23,51 @@ def _exp2_derivative(x: Tensor) -> Tensor:
 
 
 exp2 = elementary("exp2", "exp2", "2 to the power of each element", _exp2_derivative)
-expm1 = elementary("expm1", "expm1", "``exp(x) - 1``, exact for small elements", exp)
 log2 = elementary("log2", "log2", "the logarithm to base 2", lambda x: reciprocal(mul(x, math.log(2))))
 log10 = elementary("log10", "log10", "the logarithm to base 10", lambda x: reciprocal(mul(x, math.log(10))))
-log1p = elementary("log1p", "log1p", "``log(1 + x)``, exact for small elements", lambda x: reciprocal(add(x, 1)))
+
+
+class Expm1(Op):
+    saves_output = True
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return self.xp.expm1(x, out=out)
+
+    def backward(self, gy: Tensor) -> Any:
+        (y,) = self.saved
+        return mul(gy, conj(add(y, 1)))
+
+
+def expm1(input: Tensor) -> Tensor:
+    """Return ``exp(x) - 1``, exact for small elements; integers become the default floating-point dtype."""
+    return real_valued(Expm1, "expm1", input, complex=True)
+
+
+class Log1p(Op):
+    saves = (0,)
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        return log1p_array(self.xp, x, out)
+
+    def backward(self, gy: Tensor) -> Any:
+        (x,) = self.saved
+        return div(gy, conj(add(x, 1)))
+
+
+def log1p_array(xp: Any, z: Any, out: Any = None) -> Any:
+    """Return ``log(1 + z)``; the real part is exact for small complex numbers too, which NumPy's is not."""
+    if z.dtype.kind != "c":
+        return xp.log1p(z, out=out)
+    x, y = z.real, z.imag
+    size = xp.where(xp.abs(z) < 0.5, xp.log1p(x * (x + 2) + y * y) / 2, xp.log(xp.hypot(x + 1, y)))
+    result = xp.empty_like(z) if out is None else out
+    result.real[...], result.imag[...] = size, xp.arctan2(y, x + 1)
+    return result
+
+
+def log1p(input: Tensor) -> Tensor:
+    """Return ``log(1 + x)``, exact for small elements; integers become the default floating-point dtype."""
+    return real_valued(Log1p, "log1p", input, complex=True)
 
 
 class Logit(Op):
@@ -97,7 +138,7 @@ class Logaddexp(Op):
         if x.dtype.kind != "c":
             return xp.logaddexp(x, y, out=out)
         swap = x.real < y.real
-        return xp.add(xp.where(swap, y, x), xp.log1p(xp.exp(xp.where(swap, x - y, y - x))), out=out)
+        return xp.add(xp.where(swap, y, x), log1p_array(xp, xp.exp(xp.where(swap, x - y, y - x))), out=out)
 
     def backward(self, gy: Tensor) -> Any:
         x, y = self.saved

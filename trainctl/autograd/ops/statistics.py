@@ -1,4 +1,4 @@
-"""Statistics put together from sums: deviations with their means, sums and means without NaN, covariances."""
+"""Statistics put together from sums: sums and means without NaN, covariances."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.diagonal import diagonal
 from trainctl.autograd.ops.elementwise import sqrt
 from trainctl.autograd.ops.linalg import matmul
-from trainctl.autograd.ops.reduction import amax, amin, mean, std, sum, var
+from trainctl.autograd.ops.reduction import amax, amin, sum
 from trainctl.autograd.ops.shape import reshape, squeeze, t, unsqueeze
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.dtypes import dtype as DType
 
 METHODS = "aminmax nansum nanmean cov corrcoef"
-FUNCTIONS = "aminmax nansum nanmean cov corrcoef std_mean var_mean"
+FUNCTIONS = "aminmax nansum nanmean cov corrcoef"
 
 
 class MinMax(NamedTuple):
@@ -27,52 +27,6 @@ class MinMax(NamedTuple):
 
     min: Tensor
     max: Tensor
-
-
-@numpy_names
-def std_mean(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return (standard deviation, mean) over ``dim``; arguments as :func:`trainctl.std`.
-
-    Raises:
-        RuntimeError: an integer or bool tensor.
-
-    Example:
-        >>> import trainctl
-        >>> trainctl.std_mean(trainctl.tensor([1.0, 3.0]), correction=0)
-        (tensor(1.), tensor(2.))
-    """
-    over = None if isinstance(dim, bool) else dim
-    return std(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
-
-
-@numpy_names
-def var_mean(
-    input: Tensor,
-    dim: Any = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Return (variance, mean) over ``dim``; arguments as :func:`trainctl.var`.
-
-    Raises:
-        RuntimeError: an integer or bool tensor.
-
-    Example:
-        >>> import trainctl
-        >>> trainctl.var_mean(trainctl.tensor([1.0, 3.0]))
-        (tensor(2.), tensor(2.))
-    """
-    over = None if isinstance(dim, bool) else dim
-    return var(input, dim, unbiased, keepdim, correction=correction), mean(input, over, keepdim)
 
 
 @numpy_names

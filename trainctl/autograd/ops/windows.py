@@ -74,7 +74,7 @@ def windows(xp: Any, x: Any, kernel: Sizes, stride: Sizes, dilation: Sizes) -> A
         *(step * d for step, d in zip(steps, dilation, strict=True)),
         *(step * s for step, s in zip(steps, stride, strict=True)),
     )
-    return xp.lib.stride_tricks.as_strided(x, (*x.shape[:2], *kernel, *places), strides)
+    return xp.as_strided(x, (*x.shape[:2], *kernel, *places), strides)
 
 
 def add_windows(seen: Any, into: Any, stride: Sizes, dilation: Sizes, first: int = 0) -> None:

@@ -16,6 +16,7 @@ from trainctl.nn.parameter import Parameter
 class _NormBase(Module):
     """What norms with a weight, a bias and running statistics for each channel share."""
 
+    _version = 2
     ndims: ClassVar[tuple[int, ...]]
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -59,6 +60,16 @@ class _NormBase(Module):
             init.ones_(self.weight)
         if self.bias is not None:
             init.zeros_(self.bias)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        """Load as every module, and from files older than the count of batches, which they keep as it is here."""
+        key = prefix + "num_batches_tracked"
+        count = self.num_batches_tracked
+        if local_metadata.get("version", 1) < 2 and count is not None and key not in state_dict:
+            state_dict[key] = count.clone()
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Raise ValueError if the input has other dims than this norm is for."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _KINDS = {
     "_parameters": ("parameter", "trainctl.nn.Parameter"),
     "_modules": ("child module", "trainctl.nn.Module"),
-    "_buffers": ("buffer", "trainctl.Tensor"),
+    "_buffers": ("buffer", "trainctl.nn.Buffer, trainctl.Tensor"),
 }
 
 
@@ -27,6 +27,9 @@ class Members:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _non_persistent: set[str]
+
+    def _get_name(self) -> str:
+        return type(self).__name__
 
     def _start(self) -> None:
         put = super().__setattr__
@@ -41,7 +44,7 @@ class Members:
         tables, home = self.__dict__, _home(value)
         if "_parameters" not in tables:
             if home is not None:
-                kind = _KINDS[home][0].removeprefix("child ")
+                kind = {"_modules": "module"}.get(home, home.removeprefix("_"))
                 raise AttributeError(
                     f"cannot assign {kind} before Module.__init__() call: call super().__init__() first"
                 )
@@ -86,7 +89,8 @@ class Members:
         super().__delattr__(name)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
+        names = {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
+        return sorted(name for name in names if not name[0].isdigit())  # "0" is no attribute that one could write
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under ``name``; None keeps the name for later.
@@ -95,10 +99,10 @@ class Members:
             KeyError: the name is empty, has a dot, or is taken.
             TypeError: not a Parameter.
         """
-        self._check_name(name, "_parameters")
+        self._check_name("parameter", name, "_parameters")
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (nn.Parameter or None required)"
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' (trainctl.nn.Parameter or None required)"
             )
         if param is not None and not param.is_leaf:
             raise ValueError(
@@ -113,10 +117,10 @@ class Members:
             KeyError: the name is empty, has a dot, or is taken.
             TypeError: not a Tensor.
         """
-        self._check_name(name, "_buffers")
+        self._check_name("buffer", name, "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (Tensor or None required)"
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (trainctl Tensor or None required)"
             )
         self._buffers[name] = tensor
         (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
@@ -130,18 +134,20 @@ class Members:
         """
         if module is not None and not isinstance(module, Members):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._check_name(name, "_modules")
+        self._check_name("module", name, "_modules")
         self._modules[name] = module
 
     register_module = add_module
 
-    def _check_name(self, name: str, table: str) -> None:
+    def _check_name(self, kind: str, name: str, table: str) -> None:
         if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot register before Module.__init__() call: call super().__init__() first")
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call: call super().__init__() first")
         if not isinstance(name, str):
-            raise TypeError(f"a name should be a string. Got {type(name).__name__}")
-        if not name or "." in name:
-            raise KeyError(f'a name can\'t be empty or contain ".", got: {name!r}')
+            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+        if not name:
+            raise KeyError(f'{kind} name can\'t be empty string ""')
         if hasattr(self, name) and name not in self.__dict__[table]:
             raise KeyError(f"attribute '{name}' already exists")
 
@@ -153,11 +159,34 @@ class Members:
         """
         module: Any = self
         for name in filter(None, target.split(".")):
-            found = getattr(module, name, None)
-            if not isinstance(found, Members):
-                raise AttributeError(f"{type(module).__name__} has no submodule `{name}` (looking for `{target}`)")
-            module = found
+            module = module._member(name, Members, "an nn.Module")
         return module
+
+    def _member(self, name: str, kind: type, what: str) -> Any:
+        """Return an attribute, which must be of a kind."""
+        if not hasattr(self, name):
+            raise AttributeError(f"{self._get_name()} has no attribute `{name}`")
+        found = getattr(self, name)
+        if not isinstance(found, kind):
+            raise AttributeError(f"`{name}` is not {what}")
+        return found
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path in place of another or, without ``strict``, where there was none.
+
+        Raises:
+            ValueError: an empty path, or ``module`` is no module.
+            AttributeError: a part of the path does not exist, or is no module.
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Members):
+            raise ValueError("`module` is not an nn.Module, found " + type(module).__name__)
+        parent: Any = self.get_submodule(path)
+        if strict or hasattr(parent, name):
+            parent._member(name, Members, "an nn.Module")
+        setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter at a dotted path.
@@ -166,10 +195,7 @@ class Members:
             AttributeError: there is none.
         """
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._parameters.get(name)
-        if found is None:
-            raise AttributeError(f"{type(self).__name__} has no parameter `{target}`")
-        return found
+        return self.get_submodule(path)._member(name, Parameter, "an nn.Parameter")
 
     def get_buffer(self, target: str) -> Tensor:
         """Return the buffer at a dotted path.
@@ -178,9 +204,10 @@ class Members:
             AttributeError: there is none.
         """
         path, _, name = target.rpartition(".")
-        found = self.get_submodule(path)._buffers.get(name)
-        if found is None:
-            raise AttributeError(f"{type(self).__name__} has no buffer `{target}`")
+        module = self.get_submodule(path)
+        found = module._member(name, Tensor, "a buffer")
+        if name not in module._buffers:
+            raise AttributeError(f"`{name}` is not a buffer")
         return found
 
     # -- walking the tree -----------------------------------------------------------------------------

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
+from trainctl.autograd.clearing import clear_grad
 from trainctl.autograd.hooks import RemovableHandle, add_hook
+from trainctl.autograd.ops.creation import empty_like
 from trainctl.autograd.state import quietly, state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.dtypes import dtype
 from trainctl.nn.modules.blame import blame
-from trainctl.nn.modules.members import Members
-from trainctl.nn.modules.state_dict import LoadResult, collect_state, load_state
+from trainctl.nn.modules.module_hooks import call_with_hooks, of_all
+from trainctl.nn.modules.module_hooks import register_module_forward_hook as register_module_forward_hook
+from trainctl.nn.modules.module_hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
+from trainctl.nn.modules.module_hooks import register_module_full_backward_hook as register_module_full_backward_hook
+from trainctl.nn.modules.module_hooks import (
+    register_module_full_backward_pre_hook as register_module_full_backward_pre_hook,
+)
+from trainctl.nn.modules.state_dict import Stateful
 
 
-class Module(Members):
+class Module(Stateful):
     """Base of every layer and model: subclass it, assign parameters and layers in ``__init__``, write ``forward``.
 
     Attributes:
@@ -39,7 +47,11 @@ class Module(Members):
 
     training: bool
 
-    def __init__(self) -> None:
+    call_super_init: ClassVar[bool] = False  # pass what __init__ gets on to the next class, for cooperating bases
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init and (args or kwargs):
+            self._refuse(args, kwargs)
         put = super().__setattr__
         self._start()
         put("training", True)
@@ -47,6 +59,14 @@ class Module(Members):
         put("_forward_pre_hooks", {})
         put("_backward_hooks", {})
         put("_backward_pre_hooks", {})
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    def _refuse(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        name = type(self).__name__
+        if kwargs:
+            raise TypeError(f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        raise TypeError(f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given")
 
     # -- calls and hooks ------------------------------------------------------------------------------
 
@@ -67,8 +87,9 @@ class Module(Members):
                 or tables["_forward_pre_hooks"]
                 or tables["_backward_hooks"]
                 or tables["_backward_pre_hooks"]
+                or of_all
             ):
-                return self._call_with_hooks(args, kwargs)
+                return call_with_hooks(self, args, kwargs)
             if state.watcher is not None:
                 return state.watcher.call(self, self.forward, args, kwargs)
             return self.forward(*args, **kwargs)
@@ -78,30 +99,11 @@ class Module(Members):
 
     _call_quietly = quietly(_call)
 
-    def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook, with_kwargs in tuple(self._forward_pre_hooks.values()):
-            result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
-            if result is not None and with_kwargs:
-                args, kwargs = result
-            elif result is not None:
-                args = result if isinstance(result, tuple) else (result,)
-        backward = None
-        if self._backward_hooks or self._backward_pre_hooks:
-            from trainctl.nn.modules.backward_hook import BackwardHook
-
-            backward = BackwardHook(self)
-            args = backward.before(args)
-        output = self.forward(*args, **kwargs)
-        for hook, with_kwargs in tuple(self._forward_hooks.values()):
-            result = hook(self, args, kwargs, output) if with_kwargs else hook(self, args, output)
-            output = output if result is None else result
-        return output if backward is None else backward.after(output)
-
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
     ) -> RemovableHandle:
         """Call ``hook(module, args)`` before ``forward``; what it returns replaces the arguments."""
-        return _add(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_hook(
         self,
@@ -111,36 +113,23 @@ class Module(Members):
         with_kwargs: bool = False,
         always_call: bool = False,
     ) -> RemovableHandle:
-        """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output."""
-        return _add(self._forward_hooks, (hook, with_kwargs), prepend)
+        """Call ``hook(module, args, output)`` after ``forward``; what it returns replaces the output.
+
+        Args:
+            hook: the function.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call ``hook(module, args, kwargs, output)``.
+            always_call: call it after an error, too, with None for the output.
+        """
+        return add_hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
 
     def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` in backward; what it returns replaces ``grad_input``."""
-        return _add(self._backward_hooks, hook, prepend)
+        return add_hook(self._backward_hooks, hook, prepend)
 
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the module's backward; what it returns replaces ``grad_output``."""
-        return _add(self._backward_pre_hooks, hook, prepend)
-
-    # -- state ----------------------------------------------------------------------------------------
-
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Return path -> tensor for all parameters and persistent buffers, sharing their memory."""
-        return collect_state(self, prefix, keep_vars)
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> LoadResult:
-        """Copy tensors into the parameters and buffers of the same path.
-
-        Args:
-            state_dict: path -> tensor.
-            strict: the paths must be exactly this module's.
-            assign: take the tensors themselves over instead of copying their elements.
-
-        Raises:
-            RuntimeError: missing or unexpected paths, or shapes that differ; all of them are listed and
-                nothing has been changed.
-        """
-        return load_state(self, state_dict, strict, assign)
+        return add_hook(self._backward_pre_hooks, hook, prepend)
 
     # -- modes, dtypes, devices -------------------------------------------------------------------------
 
@@ -166,10 +155,7 @@ class Module(Members):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop every parameter's gradient (or set it to 0)."""
         for parameter in self.parameters():
-            if parameter.grad is not None and set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()
+            clear_grad(parameter, set_to_none)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call ``fn`` on every module below and then on this one."""
@@ -178,9 +164,9 @@ class Module(Members):
         fn(self)
         return self
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replace the elements of every parameter and buffer by ``fn`` of them."""
-        for module in self.children():
+        for module in self.children() if recurse else ():
             module._apply(fn)
         for parameter in self._parameters.values():
             if parameter is not None:
@@ -222,6 +208,22 @@ class Module(Members):
         """Convert floating-point parameters and buffers to float16."""
         return self._apply(lambda tensor: tensor.half() if tensor.is_floating_point() else tensor)
 
+    def bfloat16(self) -> Self:
+        """Convert floating-point parameters and buffers to bfloat16."""
+        return self._apply(lambda tensor: tensor.bfloat16() if tensor.is_floating_point() else tensor)
+
+    def type(self, dst_type: dtype) -> Self:
+        """Convert all parameters and buffers, whatever they are, to a dtype."""
+        return self._apply(lambda tensor: tensor.to(dst_type))
+
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move the module to a device without the elements of its parameters and buffers, which are then any."""
+        return self._apply(lambda tensor: empty_like(tensor, device=device), recurse)
+
+    def share_memory(self) -> Self:
+        """Return the module itself: threads, which is what this library works with, share all memory."""
+        return self
+
     def cpu(self) -> Self:
         """Move all parameters and buffers to the CPU."""
         return self._apply(lambda tensor: tensor.cpu())
@@ -236,22 +238,9 @@ class Module(Members):
         """Return what the layer's line says between the parentheses."""
         return ""
 
-    def _get_name(self) -> str:
-        return type(self).__name__
-
     def __repr__(self) -> str:
         own = self.extra_repr().splitlines()
         children = [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
         if not children and len(own) < 2:
             return f"{self._get_name()}({''.join(own)})"
         return f"{self._get_name()}(\n  " + "\n  ".join([*own, *children]) + "\n)"
-
-
-def _add(hooks: dict[int, Any], hook: Any, prepend: bool) -> RemovableHandle:
-    handle = add_hook(hooks, hook)
-    if prepend:
-        others = {key: each for key, each in hooks.items() if key != handle.id}
-        for key in others:
-            del hooks[key]
-        hooks.update(others)
-    return handle

@@ -6,8 +6,9 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from trainctl.autograd.ops.joining import cat, chunk
+from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.ops.shape import reshape
+from trainctl.autograd.ops.splitting import chunk
 from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import gpu_count

@@ -9,6 +9,7 @@ from types import GeneratorType
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.ops.creation import tensor
 from trainctl.autograd.ops.joining import stack
+from trainctl.autograd.ops.norms import vector_norm
 from trainctl.autograd.tensor import Tensor
 
 
@@ -33,21 +34,13 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not listed:
         return tensor(0.0)
-    total = _norm(stack([_norm(each, norm_type) for each in listed]), norm_type)
+    total = vector_norm(stack([vector_norm(each, norm_type) for each in listed]), norm_type)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
             "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
     return total
-
-
-def _norm(x: Tensor, order: float) -> Tensor:
-    if order == float("inf"):
-        return x.abs().max()
-    if order == 2.0:
-        return x.abs().square().sum().sqrt()
-    return (x.abs() ** order).sum() ** (1.0 / order)
 
 
 @no_grad()

@@ -25,8 +25,11 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Write one flat tensor back into the parameters.
 
     Raises:
+        TypeError: ``vec`` is no tensor.
         RuntimeError: the sizes differ; nothing has been changed.
     """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"expected trainctl.Tensor, but got: {type(vec).__name__}")
     listed, start = list(parameters), 0
     wanted = sum(each.numel() for each in listed)
     if vec.numel() != wanted:
