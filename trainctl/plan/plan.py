@@ -14,6 +14,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
+from trainctl.plan.elementwise import Elementwise, blocked, elementwise
 from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.layout import lay_out
 from trainctl.plan.liveness import lifetimes, values_in, without_dead_work
@@ -44,8 +45,7 @@ class Plan:
         self.runs: list[Run] = []
         self._slots: list[GradientSlot] = []
         self._assumed = self._assumptions()
-        for record in self.records:
-            self.runs.extend(self._lower(record))
+        self._lower_all()
         self._released = _Released()
         for slot in self._slots:
             slot.settle()
@@ -122,6 +122,34 @@ class Plan:
             self._arrays[value] = array_in(memory, offset, value.shape, value.dtype, value.strides)
 
     # -- calls ----------------------------------------------------------------------------------------
+
+    def _lower_all(self) -> None:
+        """Make the calls; neighbours that are elementwise over as many elements become one."""
+        group: list[Elementwise] = []
+
+        def flush() -> None:
+            if group:
+                self.runs.append(blocked(group, self.context))
+                group.clear()
+
+        for record in self.records:
+            each = self._elementwise(record)
+            if each is None:
+                runs = self._lower(record)
+                if runs:
+                    flush()
+                    self.runs.extend(runs)
+                continue
+            if group and group[0].out.size != each.out.size:
+                flush()
+            group.append(each)
+        flush()
+
+    def _elementwise(self, record: Record) -> Elementwise | None:
+        if not isinstance(record, Apply) or isinstance(record, Write) or record.is_view:
+            return None
+        arrays = [self._arrays[each] if isinstance(each, Value) else each for each in record.inputs]
+        return elementwise(record, arrays, [self._arrays.get(each) for each in record.outputs])
 
     def _lower(self, record: Record) -> list[Run]:
         if isinstance(record, Effect):

@@ -1,5 +1,5 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution
+from trainctl.plan.kernels import convolution, pooling
 
-__all__ = ["convolution"]
+__all__ = ["convolution", "pooling"]
