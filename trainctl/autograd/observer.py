@@ -5,12 +5,35 @@ One observer at a time, in ``state.watcher``; None costs an op a single look at 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from trainctl.autograd.state import state
 
 if TYPE_CHECKING:
     from trainctl.autograd.op import Op
     from trainctl.autograd.tensor import Tensor
+
+
+def as_effect(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let an observer see a method as one thing that happens, without a look at its inside.
+
+    Done again it must find the same arguments: one that is given a tensor or a function is not for replaying.
+    """
+
+    @functools.wraps(method)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        watcher = state.watcher
+        if watcher is None:
+            return method(*args, **kwargs)
+        what = f"{type(args[0]).__name__}.{method.__name__}"
+        for each in (*args[1:], *kwargs.values()):
+            if hasattr(each, "_array") or (callable(each) and not hasattr(each, "named_parameters")):
+                watcher.saw_read(f"{what} with a {type(each).__name__}")
+        return watcher.effect(functools.partial(method, *args, **kwargs), what)
+
+    return run
 
 
 class Observer:

@@ -55,7 +55,7 @@ class Op:
     decides_dtype: ClassVar[bool] = False
     gives_fresh_gradients: ClassVar[bool] = True
     takes_out: ClassVar[bool] = False
-    replays: ClassVar[bool] = True
+    replays: bool = True
     draws: ClassVar[bool] = False
     materializes_gradients: bool = True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainctl.autograd.hooks import RemovableHandle, add_hook
-from trainctl.autograd.state import state
+from trainctl.autograd.observer import as_effect
 
 # Of every optimizer: run before its own pre hooks, and after its own post hooks.
 _all_step_pre_hooks: dict[int, Any] = {}
@@ -40,8 +40,6 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         self: Hooked = args[0]  # hooks are given it among the arguments, as in PyTorch
         if self._stepping:
             return step(*args, **kwargs)
-        if state.watcher is not None:
-            return _observed(run, args, kwargs)
         for hook in (*_all_step_pre_hooks.values(), *self._step_pre_hooks.values()):
             changed = hook(self, args, kwargs)
             if changed is not None and not (isinstance(changed, tuple) and len(changed) == 2):
@@ -56,15 +54,7 @@ def with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
             hook(self, args, kwargs)
         return result
 
-    return run
-
-
-def _observed(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Take a step while an observer looks on: as one thing that happens, without a look at its inside."""
-    watcher = state.watcher
-    if len(args) > 1 or kwargs:
-        watcher.saw_read("an optimizer's step with a closure")
-    return watcher.effect(functools.partial(step, *args, **kwargs), f"{type(args[0]).__name__}.step")
+    return as_effect(run)
 
 
 class Hooked:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.observer import as_effect
 from trainctl.autograd.ops.creation import tensor
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.dtypes import int64
@@ -135,6 +136,7 @@ class AveragedModel(Module):
         """Return what the averaged model gives."""
         return self.module(*args, **kwargs)
 
+    @as_effect
     @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take the parameters of ``model`` into the average."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from trainctl.plan.recorder import Recorder
 from trainctl.plan.trace import Trace
 
 MOST_PLANS = 8  # a step has one for training, one for the last batch; more than a few means that no two calls agree
-MOST_RECORDINGS = 5
+MOST_RECORDINGS = 8  # without a replay in between
 
 
 class NotReplayed(UserWarning):
@@ -64,7 +63,8 @@ class Compiled:
     """A function and its plans: see :func:`compile`.
 
     Attributes:
-        plans: the plans in use, by the arguments' signature.
+        plans: the plans in use, the one used last at the end. A signature of arguments may have several: one for
+            training, say, and one for evaluation.
         reasons: why signatures without a plan have none.
     """
 
@@ -72,10 +72,10 @@ class Compiled:
         functools.update_wrapper(self, fn)
         self.fn, self.threads = fn, threads
         self._notify = notify or _warn
-        self.plans: OrderedDict[Any, Plan] = OrderedDict()
+        self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
-        self._traces: dict[Any, list[Trace]] = {}
-        self._surroundings: dict[Any, Surroundings] = {}
+        self._known: dict[Any, list[tuple[Surroundings, Plan]]] = {}
+        self._traces: dict[Any, Trace] = {}
         self._recordings: dict[Any, int] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -88,11 +88,10 @@ class Compiled:
         except Unhashable as kind:
             self._give_up(str(kind), f"an argument is a {kind}, not a tensor, a number or a list of them")
             return self.fn(*args, **kwargs)
-        plan = self.plans.get(key)
-        if plan is not None:
-            if not self._surroundings[key].changed() and plan.still_holds():
+        for surroundings, plan in self._known.get(key, ()):
+            if not surroundings.changed() and plan.still_holds():
+                self._recordings[key] = 0
                 return plan.replay(tensors)
-            self._drop(key)
         if key in self.reasons:
             return self.fn(*args, **kwargs)
         return self._record(key, tensors, args, kwargs)
@@ -106,28 +105,27 @@ class Compiled:
         if trace.reason is not None:
             self._give_up(key, trace.reason)
             return result
-        before = self._traces.setdefault(key, [])
-        if before and trace.same_as(before[-1]):
-            kept = [each.tensor for each in trace.values if each.tensor is not None]
-            self._surroundings[key] = Surroundings(self.fn, trace.modules, kept)
-            self.plans[key] = Plan(trace, self.threads)
+        before = self._traces.get(key)
+        if before is not None and trace.same_as(before):
             del self._traces[key]
-            if len(self.plans) > MOST_PLANS:
-                self._drop(next(iter(self.plans)))
+            self._add(key, trace)
         else:
-            self._traces[key] = [trace]
-            self._count(key, "it does other things from one call to the next")
-        return result
-
-    def _drop(self, key: Any) -> None:
-        """Let go of a plan that no longer holds, or of the oldest of too many."""
-        del self.plans[key], self._surroundings[key]
-        self._count(key, "what it depends on changes from one call to the next")
-
-    def _count(self, key: Any, reason: str) -> None:
+            self._traces[key] = trace
         self._recordings[key] = self._recordings.get(key, 0) + 1
         if self._recordings[key] > MOST_RECORDINGS:
-            self._give_up(key, reason)
+            self._give_up(key, "it, or what it depends on, is another from one call to the next")
+        return result
+
+    def _add(self, key: Any, trace: Trace) -> None:
+        """Make a plan, and let the oldest go where they are too many."""
+        kept = [each.tensor for each in trace.values if each.tensor is not None]
+        plan = Plan(trace, self.threads)
+        self._known.setdefault(key, []).insert(0, (Surroundings(self.fn, trace.modules, kept), plan))
+        self.plans.append(plan)
+        if len(self.plans) > MOST_PLANS:
+            oldest = self.plans.pop(0)
+            for known in self._known.values():
+                known[:] = [each for each in known if each[1] is not oldest]
 
     def _give_up(self, key: Any, reason: str) -> None:
         """Run eagerly from now on, and say so once."""

@@ -58,6 +58,7 @@ class TakeAt(Op):
 
     def forward(self, x: Any, *at: Any, out: Any = None) -> Any:
         self.before, self.saves = x.shape, tuple(range(1, len(at) + 1))
+        self.replays = all(each.dtype.kind != "b" for each in at)  # how many elements a mask names is up to its own
         return x[places(self.pattern, at)]
 
     def backward(self, gy: Tensor) -> Any:

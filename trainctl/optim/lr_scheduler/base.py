@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.observer import as_effect
 from trainctl.autograd.tensor import Tensor
 from trainctl.optim.optimizer import Optimizer
 
@@ -94,6 +95,7 @@ class LRScheduler:
         """Return each group's learning rate as the last step set it."""
         return self._last_lr
 
+    @as_effect
     def step(self, epoch: int | None = None) -> None:
         """Set the next learning rates; ``epoch`` (deprecated) names another than the next one.
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from trainctl.autograd.observer import as_effect
 from trainctl.optim.lr_scheduler.base import LRScheduler, set_value
 from trainctl.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from trainctl.optim.optimizer import Optimizer
@@ -93,6 +94,7 @@ class SequentialLR(_Combined):
         first._initial_step()
         self._last_lr = first.get_last_lr()
 
+    @as_effect
     def step(self) -> None:  # type: ignore[override]  # PyTorch's too takes no epoch
         """Step the schedule whose turn it is; a new one begins."""
         self.last_epoch += 1
@@ -143,6 +145,7 @@ class ChainedScheduler(_Combined):
         self._schedulers = schedulers
         self._last_lr = self._rates()
 
+    @as_effect
     def step(self) -> None:  # type: ignore[override]  # PyTorch's too takes no epoch
         """Step all schedules."""
         for each in self._schedulers:

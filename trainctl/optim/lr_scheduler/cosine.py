@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from trainctl.autograd.observer import as_effect
 from trainctl.optim.lr_scheduler.base import LRScheduler
 from trainctl.optim.optimizer import Optimizer
 
@@ -85,6 +86,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
+    @as_effect
     def step(self, epoch: float | None = None) -> None:
         """Set the learning rates of the next epoch, or of ``epoch``, which may lie between two.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any, SupportsFloat
 
+from trainctl.autograd.observer import as_effect
 from trainctl.optim.lr_scheduler.base import _EPOCH_GIVEN, LRScheduler, check_optimizer, set_value, values
 from trainctl.optim.optimizer import Optimizer
 
@@ -78,6 +79,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.cooldown_counter = 0
         self.num_bad_epochs = 0
 
+    @as_effect
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]  # as PyTorch's
         """Note an epoch's metric, and lower the learning rates if it is time."""
         if epoch is not None:

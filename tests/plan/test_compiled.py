@@ -1,0 +1,379 @@
+"""What a compiled step notices: what cannot be replayed, what has changed, and what the caller still holds."""
+
+from __future__ import annotations
+
+import gc
+import warnings
+
+import numpy as np
+import pytest
+
+import trainctl
+from trainctl import nn, optim
+from trainctl.plan import NotReplayed
+
+F = nn.functional
+
+
+def training(net, optimizer=None):
+    optimizer = optimizer or optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.mse_loss(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def data(rows=4):
+    trainctl.manual_seed(rows)
+    return trainctl.randn(rows, 3), trainctl.randn(rows, 2)
+
+
+def pair(make=lambda: nn.Linear(3, 2)):
+    """Two equal models."""
+    trainctl.manual_seed(1)
+    one = make()
+    other = make()
+    other.load_state_dict(one.state_dict())
+    return one, other
+
+
+def same_weights(one, other):
+    for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_a_plan_is_made_from_two_equal_recordings_and_is_what_runs():
+    calls = []
+    net = nn.Linear(3, 2)
+    step = training(net)
+
+    @trainctl.compile
+    def counted(x, y):
+        calls.append(1)
+        return step(x, y)
+
+    for _ in range(5):
+        counted(*data())
+    assert len(calls) == 2
+    assert len(counted.plans) == 1
+
+
+def test_each_shape_has_its_own_plan():
+    eager, net = pair()
+    step, fast = training(eager), trainctl.compile(training(net))
+    for _ in range(3):
+        for rows in (4, 4, 1):
+            step(*data(rows))
+            fast(*data(rows))
+    assert len(fast.plans) == 2
+    same_weights(eager, net)
+
+
+def test_the_number_of_plans_is_bounded():
+    fast = trainctl.compile(training(nn.Linear(3, 2)))
+    for rows in range(1, 21):
+        for _ in range(3):
+            fast(*data(rows))
+    assert len(fast.plans) == 8
+
+
+# -- what cannot be replayed ------------------------------------------------------------------------
+
+
+def reads_item(net, x):
+    return net(x) * net(x).sum().item()
+
+
+def decides(net, x):
+    return net(x) if net(x).sum() > 0 else -net(x)
+
+
+def selects(net, x):
+    return x[x > 0].sum() + net(x).sum()
+
+
+def lists(net, x):
+    return net(x) * len(net(x).tolist())
+
+
+def leaves_numpy(net, x):
+    return net(x) + trainctl.from_numpy(np.array(net.weight.detach().numpy()[:, 0]))
+
+
+def new_tensor(net, x):
+    return net(x) * trainctl.tensor([1.0, 2.0])
+
+
+def changes_its_argument(net, x):
+    x.mul_(2)
+    return net(x)
+
+
+def keeps_its_graph(net, x):
+    return net(x)
+
+
+def counts_non_zero(net, x):
+    return net(x.nonzero().float()[:, :1].expand(-1, 3)).sum()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (reads_item, "item() reads a value"),
+        (decides, "bool() reads a value"),
+        (selects, "depends on values"),
+        (lists, "tolist() reads a value"),
+        (leaves_numpy, "numpy() reads a value"),
+        (new_tensor, "made from what is outside"),
+        (changes_its_argument, "an argument is changed in place"),
+        (counts_non_zero, "made from what is outside"),
+    ],
+    ids=lambda each: each.__name__ if callable(each) else "",
+)
+def test_what_cannot_be_replayed_runs_eagerly_and_says_why_once(body, reason):
+    net = nn.Linear(3, 2)
+    fast = trainctl.compile(lambda x: body(net, x))
+    with trainctl.no_grad(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for turn in range(4):
+            x = data()[0] + turn
+            np.testing.assert_array_equal(fast(x.clone()).numpy(), body(net, x.clone()).numpy())
+    assert [each.category for each in caught] == [NotReplayed]
+    text = str(caught[0].message)
+    assert reason in text
+    assert "test_compiled.py:" in text  # the line that is the cause
+    assert not fast.plans
+
+
+def test_a_result_with_a_graph_stays_eager():
+    net = nn.Linear(3, 2)
+    fast = trainctl.compile(net.__call__)
+    x = data()[0]
+    with pytest.warns(NotReplayed, match="still part of a graph"):
+        first = fast(x)
+    fast(x)
+    first.sum().backward()
+    assert net.weight.grad is not None
+
+
+def test_a_closure_is_seen_by_the_optimizer_alone():
+    net = nn.Linear(3, 2)
+    optimizer = optim.LBFGS(net.parameters(), max_iter=2)
+    x, y = data()
+
+    @trainctl.compile
+    def step(x, y):
+        def closure():
+            optimizer.zero_grad()
+            loss = F.mse_loss(net(x), y)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure).detach()
+
+    with pytest.warns(NotReplayed, match="LBFGS.step with a function"):
+        losses = [step(x, y).item() for _ in range(3)]
+    assert losses[2] < losses[0]
+
+
+def test_an_argument_of_another_kind_is_no_reason_to_fail():
+    fast = trainctl.compile(lambda x, options: x * len(options))
+    with pytest.warns(NotReplayed, match="an argument is a set"):
+        assert fast(trainctl.ones(1), {1, 2}).item() == 2
+
+
+def test_a_step_that_does_something_else_each_time_gives_up():
+    turns = iter(range(100))
+    fast = trainctl.compile(lambda x: x * float(next(turns)))
+    with pytest.warns(NotReplayed, match="from one call to the next"):
+        found = [fast(trainctl.ones(1)).item() for _ in range(10)]
+    assert found == list(range(10))
+
+
+# -- what changes between calls ---------------------------------------------------------------------
+
+
+def test_the_learning_rate_is_read_at_each_step():
+    eager, net = pair()
+    optimizers = [optim.Adam(each.parameters(), lr=0.1) for each in (eager, net)]
+    step, fast = training(eager, optimizers[0]), trainctl.compile(training(net, optimizers[1]))
+    for turn in range(8):
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = 0.1 / (turn + 1)
+        step(*data())
+        fast(*data())
+    assert len(fast.plans) == 1
+    same_weights(eager, net)
+
+
+def test_a_schedule_inside_the_step_goes_on():
+    eager, net = pair()
+    found = []
+    for model, wrap in ((eager, lambda f: f), (net, trainctl.compile)):
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        schedule = optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+        train = training(model, optimizer)
+
+        def step(x, y, train=train, schedule=schedule):
+            loss = train(x, y)
+            schedule.step()
+            return loss
+
+        step = wrap(step)
+        for _ in range(8):
+            step(*data())
+        found.append(optimizer.param_groups[0]["lr"])
+    assert found[0] == found[1] == pytest.approx(0.1 / 16)
+    same_weights(eager, net)
+
+
+def test_train_and_eval_mode_have_their_own_plans():
+    eager, net = pair(lambda: nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 2)))
+    step, fast = training(eager), trainctl.compile(training(net))
+    for turn in range(12):
+        for model, run in ((eager, step), (net, fast)):
+            model.train(turn % 6 < 3)
+            trainctl.manual_seed(turn)
+            run(*data())
+    same_weights(eager, net)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net[0].weight.requires_grad_(False),
+        lambda net: setattr(net[0], "weight", nn.Parameter(trainctl.ones(4, 3))),
+        lambda net: setattr(net[0].weight, "data", trainctl.ones(4, 3)),
+        lambda net: net.load_state_dict({name: each * 2 for name, each in net.state_dict().items()}),
+        lambda net: net.append(nn.Tanh()),
+        lambda net: setattr(net[1], "p", 0.9),
+        lambda net: net[0].register_forward_hook(lambda module, args, output: output * 2) and None,
+    ],
+    ids=["frozen", "replaced", "data", "loaded", "layer", "number", "hook"],
+)
+def test_a_changed_module_makes_a_new_plan(change):
+    eager, net = pair(lambda: nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.1), nn.Linear(4, 2)))
+    optimizers = [optim.SGD(each.parameters(), lr=0.1) for each in (eager, net)]
+    step, fast = training(eager, optimizers[0]), trainctl.compile(training(net, optimizers[1]))
+    for turn in range(8):
+        if turn == 4:
+            change(eager)
+            change(net)
+        for run in (step, fast):
+            trainctl.manual_seed(turn)
+            run(*data())
+    same_weights(eager, net)
+
+
+def test_a_number_that_the_step_refers_to_is_looked_at():
+    scale = 1.0
+    fast = trainctl.compile(lambda x: x * scale)
+    assert [fast(trainctl.ones(1)).item() for _ in range(3)] == [1.0] * 3
+    scale = 2.0
+    assert [fast(trainctl.ones(1)).item() for _ in range(3)] == [2.0] * 3
+
+
+def test_arguments_that_are_numbers_choose_the_plan():
+    fast = trainctl.compile(lambda x, power: x**power)
+    for power in (2, 3, 2, 3, 2, 3):
+        assert fast(trainctl.full((1,), 2.0), power).item() == 2**power
+
+
+def test_gradients_accumulate_where_nobody_clears_them():
+    eager, net = pair()
+    for model, wrap in ((eager, lambda f: f), (net, trainctl.compile)):
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def backward(x, y, model=model):
+            loss = F.mse_loss(model(x), y)
+            loss.backward()
+            return loss
+
+        backward = wrap(backward)
+        for _ in range(4):
+            optimizer.zero_grad()
+            for rows in (4, 4, 4):
+                backward(*data(rows))
+            optimizer.step()
+    same_weights(eager, net)
+
+
+# -- what the caller holds --------------------------------------------------------------------------
+
+
+def test_results_stay_what_they_were():
+    fast = trainctl.compile(lambda x: (x * 2, {"sum": x.sum()}))
+    with trainctl.no_grad():
+        found = [fast(trainctl.full((2,), float(turn))) for turn in range(6)]
+    assert [each[0].tolist() for each in found] == [[2.0 * turn] * 2 for turn in range(6)]
+    assert [each[1]["sum"].item() for each in found] == [2.0 * turn for turn in range(6)]
+
+
+@pytest.mark.parametrize("hold", [lambda g: g, lambda g: g.numpy(), lambda g: g[0], lambda g: g.numpy()[0]])
+def test_a_gradient_that_somebody_holds_stays_what_it_was(hold):
+    eager, net = pair()
+    step, fast = training(eager), trainctl.compile(training(net))
+    held, wanted = [], []
+    for _ in range(8):
+        step(*data())
+        fast(*data())
+        wanted.append(np.array(hold(eager.weight.grad)))
+        held.append(hold(net.weight.grad))
+    for one, other in zip(wanted, held, strict=True):
+        np.testing.assert_array_equal(one, np.asarray(other))
+    same_weights(eager, net)
+
+
+def test_a_weight_that_is_returned_is_the_weight_itself():
+    net = nn.Linear(3, 2)
+    fast = trainctl.compile(lambda x: (net.weight, x))
+    x = data()[0]
+    for _ in range(4):
+        weight, given = fast(x)
+    assert weight is net.weight
+    assert given is x
+
+
+def test_shared_weights_and_views_of_them():
+    def make():
+        net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.Linear(3, 2))
+        net[2].weight = net[0].weight
+        return net
+
+    eager, net = pair(make)
+    step, fast = training(eager), trainctl.compile(training(net))
+    for _ in range(6):
+        step(*data())
+        fast(*data())
+    same_weights(eager, net)
+
+
+def test_a_compiled_step_and_what_it_made_can_go():
+    net = nn.Linear(3, 2)
+    fast = trainctl.compile(training(net))
+    for _ in range(4):
+        fast(*data())
+    plan = fast.plans[0]
+    gone = []
+    import weakref
+
+    weakref.finalize(plan, gone.append, 1)
+    del fast, plan
+    gc.collect()
+    assert gone == [1]
+
+
+def test_an_error_in_a_replay_is_the_error_of_the_step():
+    net = nn.Embedding(4, 2)
+    fast = trainctl.compile(lambda x: net(x).detach())
+    for _ in range(3):
+        fast(trainctl.tensor([0, 3]))
+    with pytest.raises(IndexError):
+        fast(trainctl.tensor([0, 4]))
+    assert fast(trainctl.tensor([1, 1])).shape == (2, 2)
