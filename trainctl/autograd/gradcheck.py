@@ -115,7 +115,7 @@ def _checked_places(values: tuple[Any, ...]) -> list[int]:
                 "This check will likely fail: differences of single precision are too coarse.",
                 stacklevel=3,
             )
-        if any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
+        if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
             raise RuntimeError(
                 f"The {place}th input has a dimension with stride 0. gradcheck only supports inputs that are "
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call "

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainctl.autograd.ops import arithmetic, comparison, creation, elementwise, index_write, indexing, linalg, listed, shifts
+from trainctl.autograd.ops import (
+    arithmetic,
+    comparison,
+    creation,
+    elementwise,
+    index_write,
+    indexing,
+    linalg,
+    listed,
+    shifts,
+)
 from trainctl.autograd.ops.assign import in_place_form, in_place_view
 from trainctl.autograd.tensor import Tensor
 from trainctl.autograd.ufuncs import array_ufunc

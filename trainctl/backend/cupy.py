@@ -8,7 +8,6 @@ from trainctl.backend import cuda
 from trainctl.backend.arrays import Array, Backend
 from trainctl.backend.devices import device
 
-
 _ATOMIC = "ieILfdFDQ"  # what cupyx.scatter_add takes, as array type codes
 
 

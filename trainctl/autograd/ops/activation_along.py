@@ -7,11 +7,11 @@ import warnings
 from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.ops.arithmetic import add, div, mul, neg, sub
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
-from trainctl.autograd.ops.ranges import arange
 from trainctl.autograd.ops.elementary import through_float32
 from trainctl.autograd.ops.elementwise import sigmoid
 from trainctl.autograd.ops.joining import split
 from trainctl.autograd.ops.random import uniform
+from trainctl.autograd.ops.ranges import arange
 from trainctl.autograd.ops.reduction import argmax
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.ops.softmax import softmax

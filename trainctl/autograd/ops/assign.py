@@ -72,9 +72,7 @@ def _kept(x: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     Where backward may read the input, for its own gradient or another's, it must read what was there before the
     write: a copy.
     """
-    if state.grad and any(
-        isinstance(each, Tensor) and each.requires_grad for each in (x, *args, *kwargs.values())
-    ):
+    if state.grad and any(isinstance(each, Tensor) and each.requires_grad for each in (x, *args, *kwargs.values())):
         return x.clone()
     return x
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +18,7 @@ from trainctl.backend.devices import CPU
 from trainctl.backend.devices import device as as_device
 from trainctl.backend.dtypes import dtype as DType
 
-FUNCTIONS = (
-    "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like eye"
-)
+FUNCTIONS = "tensor as_tensor from_numpy zeros ones empty full zeros_like ones_like empty_like full_like eye"
 
 
 def tensor(

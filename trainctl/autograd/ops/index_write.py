@@ -250,9 +250,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     xp, mask = mask._xp, expand(mask, shape)
     count = xp.cumsum(mask._array.reshape(-1))  # up to each place
     if xp.on_host and count.size and count[-1] > source._array.size:
-        raise RuntimeError(
-            f"Number of elements of source < number of ones in mask: {source._array.size} < {count[-1]}"
-        )
+        raise RuntimeError(f"Number of elements of source < number of ones in mask: {source._array.size} < {count[-1]}")
     if not source._array.size:
         return expand(input, shape).clone()
     turn = Tensor._wrap(xp.maximum(count - 1, 0).reshape(shape) * mask._array)

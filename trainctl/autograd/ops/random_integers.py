@@ -109,4 +109,3 @@ def randperm(
         raise RuntimeError(f"Trying to create tensor with negative dimension {n}: n must be non-negative")
     drawn = stream_of(generator).permutation(n)
     return _finish(Tensor._wrap(drawn.astype(_kind(dtype or dtypes.int64))), device, requires_grad, dtype)
-

@@ -92,7 +92,9 @@ def linspace(
         tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
     start, end, kind = _ends("linspace", start, end, steps, dtype)
-    return _finish(Tensor._wrap(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype)
+    return _finish(
+        Tensor._wrap(numpy.linspace(start, end, steps).astype(host_dtype(kind))), device, requires_grad, dtype
+    )
 
 
 def _ends(op: str, start: Any, end: Any, steps: int, dtype: DType | None) -> tuple[Any, Any, DType]:

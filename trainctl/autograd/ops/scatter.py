@@ -82,9 +82,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return write_along("scatter_add", AddAt, input, dim, index, src)
 
 
-def write_along(
-    op: str, cls: type[Op], input: Tensor, dim: int, index: Tensor, src: Tensor, **params: Any
-) -> Tensor:
+def write_along(op: str, cls: type[Op], input: Tensor, dim: int, index: Tensor, src: Tensor, **params: Any) -> Tensor:
     """Apply an op that writes at index tensors to the places that ``index`` names along ``dim``."""
     dim = _checked_dim(op, input, dim, index, src)
     shape = input._array.shape

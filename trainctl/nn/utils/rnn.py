@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from trainctl.autograd.ops.creation import tensor
-from trainctl.autograd.ops.ranges import arange
 from trainctl.autograd.ops.joining import cat
+from trainctl.autograd.ops.ranges import arange
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
