@@ -215,7 +215,8 @@ def rand_like(
 ) -> Tensor:
     """Return :func:`rand` of the shape and dtype of ``input``."""
     kind = dtype or input.dtype
-    return rand(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
+    where = input.device if device is None else device
+    return rand(input.shape, dtype=kind, generator=generator, device=where, requires_grad=requires_grad)
 
 
 def randn_like(
@@ -230,7 +231,8 @@ def randn_like(
 ) -> Tensor:
     """Return :func:`randn` of the shape and dtype of ``input``."""
     kind = dtype or input.dtype
-    return randn(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
+    where = input.device if device is None else device
+    return randn(input.shape, dtype=kind, generator=generator, device=where, requires_grad=requires_grad)
 
 
 def normal_(x: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
