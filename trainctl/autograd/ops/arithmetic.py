@@ -15,6 +15,7 @@ from trainctl.autograd.ops.cast import (
     check_tensor,
     checked,
     is_weak,
+    number_first,
     refuse,
     result_type,
     to_float,
@@ -41,8 +42,10 @@ class Add(Op):
         return gy, gy
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def add(input: Any, other: Any, legacy: Any = None, *, alpha: Any = 1) -> Tensor:
     """Return ``input + alpha * other``."""
+    if legacy is not None:
+        raise number_first("add", "input, other, alpha=number")
     return binary(Add, input, other if alpha == 1 else mul(other, alpha))
 
 
@@ -54,12 +57,14 @@ class Sub(Op):
         return gy, neg(gy) if self.needs(1) else None
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def sub(input: Any, other: Any, legacy: Any = None, *, alpha: Any = 1) -> Tensor:
     """Return ``input - alpha * other``.
 
     Raises:
         RuntimeError: either is bool.
     """
+    if legacy is not None:
+        raise number_first("sub", "input, other, alpha=number")
     if _is_bool(input) or _is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
