@@ -33,7 +33,7 @@ class Op:
     Attributes:
         saves: indices of the inputs that ``backward`` reads, as ``self.saved``.
         saves_output: ``backward`` reads the outputs (or those of these numbers), as the last of ``self.saved``.
-        is_view: the output shares the first input's memory.
+        is_view: the outputs share the first input's memory.
         differentiable: False for ops whose output has no gradient (comparisons, argmax).
         moves_elements: the output holds elements of the inputs, whatever their type (clone, cat, gather).
         decides_dtype: the output's dtype is not that of the inputs (cast).
@@ -118,15 +118,18 @@ class Op:
             result = _forward_quietly(node, arrays)
         if type(result) is tuple:
             outputs = tuple(map(Tensor._wrap, result))
+            if is_view:
+                for number, each in enumerate(outputs):
+                    _mark_view(each, inputs[0], node.recipe(number))
         else:
-            if type(result) is ndarray:
+            if type(result) is ndarray and not state.inference:
                 output = _new_tensor(Tensor)  # what Tensor._wrap does, without the call
                 output._array = result
             else:
                 output = Tensor._wrap(result)
             outputs = (output,)
             if is_view and inputs:
-                _mark_view(output, inputs[0], node)
+                _mark_view(output, inputs[0], node.recipe(0))
         if state.watcher is not None:
             state.watcher.saw(node, inputs, outputs)
         if needs_grad and cls.differentiable and state.grad:
@@ -160,12 +163,8 @@ class Op:
             self._save(inputs, outputs)
 
     def _save(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
-        """Keep what ``saves`` and ``saves_output`` ask for; an input as (it, its version)."""
-        saved: list[Any] = []
-        for number in self.saves:
-            each = inputs[number]
-            versions = each._versions if isinstance(each, Tensor) else None
-            saved.append((each, 0 if versions is None else versions[0]))
+        """Keep what ``saves`` and ``saves_output`` ask for."""
+        saved: list[Any] = [keep_input(inputs[number]) for number in self.saves]
         if self.saves_output:
             numbers = range(len(outputs)) if isinstance(self.saves_output, bool) else self.saves_output
             for number in numbers:
@@ -195,6 +194,10 @@ class Op:
             else:
                 found.append(each.unpack(self))
         return found
+
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        """Return the op, of one output, that makes this output from the first input: for a view, itself."""
+        return type(self), self.params
 
     def needs(self, number: int) -> bool:
         """Return whether a gradient of this input is wanted."""
@@ -240,7 +243,7 @@ def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
         return _forward_quietly(node, arrays)
     if node.moves_elements or node.is_view:
         result = _forward_quietly(node, [each.bits if isinstance(each, BFloat16Array) else each for each in arrays])
-        return BFloat16Array(result)
+        return tuple(map(BFloat16Array, result)) if type(result) is tuple else BFloat16Array(result)
     result = _forward_quietly(node, wide_argument(arrays))
     return result if node.decides_dtype else narrow_result(result)
 
@@ -279,6 +282,24 @@ class AccumulateGrad:
         return cls.__name__
 
 
+def keep_input(tensor: Any) -> tuple[Any, int]:
+    """Return an input (a tensor, a number or None) as it is kept for backward: with the version that it has.
+
+    Raises:
+        RuntimeError: the tensor was made in inference mode, so that nobody would notice a change.
+    """
+    if not isinstance(tensor, Tensor):
+        return tensor, 0
+    if tensor._is_inference:
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+            "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+            "normal tensor and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+    versions = tensor._versions
+    return tensor, 0 if versions is None else versions[0]
+
+
 class SavedOutput:
     """An output kept for backward: without its link to the node, which would be a reference cycle."""
 
@@ -313,9 +334,11 @@ def changed_in_place(tensor: Tensor, what: str, node: Op, now: int, then: int) -
     )
 
 
-def _mark_view(output: Tensor, source: Tensor, node: Op) -> None:
+def _mark_view(output: Tensor, source: Tensor, recipe: tuple[type[Op], dict[str, Any]]) -> None:
     """Tie a view to the tensor whose memory it shares, and note how it is made from it."""
     output._base = source if source._base is None else source._base
+    if output._is_inference is not source._is_inference:
+        output._is_inference = source._is_inference
     output._versions = versions = source._versions or source._share_version()
     output._view_version = versions[0]
-    output._recipe = (*source._recipe, (type(node), node.params))
+    output._recipe = (*source._recipe, recipe)

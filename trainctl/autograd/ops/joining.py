@@ -9,7 +9,7 @@ from typing import Any
 from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import promote
-from trainctl.autograd.ops.shape import narrow
+from trainctl.autograd.ops.shape import narrow, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
 METHODS = "chunk unbind split=split_method"
@@ -50,18 +50,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise ValueError("cat(): expected a non-empty list of Tensors")
     tensors = promote(*tensors)
-    shapes = [each._array.shape for each in tensors]
-    if () in shapes:
-        raise RuntimeError(f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
-    # PyTorch skips those of shape [0], whatever the others' dims
-    kept = [each for each in tensors if each._array.shape != (0,)] if (0,) in shapes else tensors
+    for number, each in enumerate(tensors):
+        if each._array.ndim == 0:
+            raise RuntimeError(f"zero-dimensional tensor (at position {number}) cannot be concatenated")
+    kept = [each for each in tensors if each._array.shape != (0,)]  # PyTorch skips them, whatever the others' dims
     if not kept:
         return tensors[0].clone()
     dim = wrap_dim(dim, kept[0]._array.ndim)
-    first = kept[0]._array.shape
     for number, each in enumerate(kept):
-        if each._array.shape != first:
-            _check_joins(first, each._array.shape, dim, number)
+        _check_joins(kept[0]._array.shape, each._array.shape, dim, number)
     return Cat.apply(*kept, dim=dim)
 
 
@@ -89,17 +86,6 @@ def _check_joins(first: tuple[int, ...], shape: tuple[int, ...], dim: int, numbe
             )
 
 
-class Stack(Op):
-    dim: int
-
-    def forward(self, *arrays: Any, out: Any = None) -> Any:
-        between = (*(slice(None),) * self.dim, None, ...)
-        return self.xp.concatenate([each[between] for each in arrays], axis=self.dim, out=out)
-
-    def backward(self, gy: Tensor) -> Any:
-        return unbind(gy, self.dim)
-
-
 @numpy_names
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Return the tensors, all of one shape, joined along a new dim.
@@ -119,7 +105,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(each.shape)} at entry {number}"
             )
-    return Stack.apply(*promote(*tensors), dim=dim)
+    return cat([unsqueeze(each, dim) for each in tensors], dim)
 
 
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:

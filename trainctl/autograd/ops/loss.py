@@ -108,9 +108,9 @@ class NLLLoss(Op):
         """
         xp, classes = self.xp, shape[1]
         at = (xp.arange(shape[0]), target)
-        if weight is None and xp.on_host and target.size and not 0 <= self.ignore_index < classes:
-            if target.min() >= 0 and target.max() < classes:
-                return at, None  # the usual case, at the price of two passes
+        plain = weight is None and xp.on_host and target.size and not 0 <= self.ignore_index < classes
+        if plain and target.min() >= 0 and target.max() < classes:
+            return at, None  # the usual case, at the price of two passes
         kept = target != self.ignore_index
         every = xp.on_host and bool(kept.all())
         target = target if every else xp.where(kept, target, 0)
