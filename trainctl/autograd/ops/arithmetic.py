@@ -223,8 +223,9 @@ class Pow(Op):
     saves_output = True
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
-        xp, self.saves_output = self.xp, hasattr(y, "dtype")  # backward reads it for the exponent's gradient alone
-        if not self.saves_output and y == 2:
+        self.saves_output = not isinstance(y, (int, float, complex))  # read for the exponent's gradient alone
+        xp = self.xp
+        if isinstance(y, (int, float)) and y == 2:
             return xp.multiply(x, x, out=out)
         if self.saves_output:
             kind = xp.result_type(x, y).kind

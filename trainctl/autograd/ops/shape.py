@@ -81,6 +81,8 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
             )
         if known and count % known == 0:
             return tuple(count // known if size == -1 else size for size in shape)
+    elif known == count:
+        return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
 
 
