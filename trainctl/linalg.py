@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainctl.autograd.ops import listed
+from trainctl.autograd.out import public
 
-globals().update(listed("LINALG"))
+globals().update(public("LINALG"))
 
 if TYPE_CHECKING:
 

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from trainctl.autograd import grad_mode
-from trainctl.autograd.ops import listed
+from trainctl.autograd.out import public
 from trainctl.autograd.size import Size
 from trainctl.autograd.tensor import Tensor, is_tensor
 from trainctl.backend import devices, dtypes
@@ -27,7 +27,7 @@ def _collect() -> dict[str, Any]:
     names = {"Tensor": Tensor, "Size": Size, "is_tensor": is_tensor, "device": devices.device, **dtypes.ALIASES}
     for module, listing in _OTHERS.items():
         names.update({name: getattr(module, name) for name in listing.split()})
-    return names | listed("FUNCTIONS")
+    return names | public("FUNCTIONS")
 
 
 NAMES = _collect()

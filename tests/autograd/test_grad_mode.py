@@ -200,6 +200,51 @@ def a_graph_recorded_before_survives_no_grad(lib):
     return [w.grad.item() == 3, not w.grad.requires_grad]
 
 
+@scripts.gives([True, True, True, False, False, True])
+def what_is_made_in_inference_mode_says_so(lib):
+    x, y = lib.ones(3), lib.ones(3, requires_grad=True)
+    with lib.inference_mode():
+        made, product, view, other = lib.ones(3), y * 2, x[1:], x.detach()
+    return [each.is_inference() for each in (made, product, made[1:], view, other, made.detach())]
+
+
+@scripts.gives([False, False, True, [2.0, 2.0]])
+def an_inference_tensor_is_an_input_like_any_other(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+        x.add_(1)
+    y = lib.ones(2, requires_grad=True)
+    return [x.clone().is_inference(), (x + 1).is_inference(), (x + y).requires_grad, x]
+
+
+@scripts.raises(RuntimeError, "Inplace update to inference tensor outside InferenceMode is not allowed")
+def an_inference_tensor_is_not_changed_outside(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x[0] = 2.0
+
+
+@scripts.raises(RuntimeError, "Inference tensors cannot be saved for backward")
+def an_inference_tensor_is_not_kept_for_backward(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x * lib.ones(2, requires_grad=True)
+
+
+@scripts.raises(RuntimeError, "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed")
+def an_inference_tensor_asks_for_no_gradient(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x.requires_grad_()
+
+
+@scripts.raises(RuntimeError, "Inference tensors do not track version counter")
+def an_inference_tensor_has_no_version(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x._version  # noqa: B018
+
+
 test_script = scripts.test()
 
 

@@ -72,6 +72,56 @@ def tolerances(lib):
     return [check(times(lib, 3.1), (x,), atol=0.2), check(times(lib, 3.001), (x,), rtol=1e-5, raise_exception=False)]
 
 
+@scripts.gives([False, True])
+def a_backward_that_varies(lib):
+    noise = iter(range(1000))
+
+    class Noisy(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, gy):
+            return gy * (1 + 1e-7 * (next(noise) % 7))
+
+    x, check = leaf(lib, 1.0, 2.0), lib.autograd.gradcheck
+    return [check(Noisy.apply, (x,), raise_exception=False), check(Noisy.apply, (x,), nondet_tol=1e-5)]
+
+
+@scripts.gives(False)
+def an_output_that_hides_its_input(lib):
+    return lib.autograd.gradcheck(lambda x: x.detach() * 2, (leaf(lib, 1.0),), raise_exception=False)
+
+
+@scripts.gives([True] * 4)
+def further_options(lib):
+    x, check = leaf(lib, 1.0, 2.0), lib.autograd.gradcheck
+    second = lib.autograd.gradgradcheck
+    return [
+        check(lambda x: (x * 2, x.exp()), (x,), check_undefined_grad=True, check_grad_dtypes=True),
+        check(lambda x: x * 2, (x,), fast_mode=True, masked=False, check_undefined_grad=False),
+        second(lambda x: x.exp(), (x,), gen_non_contig_grad_outputs=True, nondet_tol=1e-8, check_grad_dtypes=True),
+        second(lambda x: (x * x, x.argmax()), (x,), fast_mode=True, atol=1e-4, rtol=1e-2, eps=1e-5),
+    ]
+
+
+@scripts.raises(RuntimeError, "The 0th input has a dimension with stride 0")
+def elements_that_share_memory(lib):
+    x = lib.ones(1, dtype=lib.float64).expand(3).requires_grad_()
+    lib.autograd.gradcheck(lambda x: x * 2, (x,))
+
+
+@scripts.raises(AssertionError, "Expected at least one of check_forward_ad or check_backward_ad to be True")
+def a_check_of_nothing(lib):
+    lib.autograd.gradcheck(lambda x: x * 2, (leaf(lib, 1.0),), check_backward_ad=False)
+
+
+@scripts.raises(AssertionError, "Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
+def a_second_check_of_nothing(lib):
+    lib.autograd.gradgradcheck(lambda x: x * 2, (leaf(lib, 1.0),), check_rev_over_rev=False)
+
+
 @scripts.raises(ValueError, "gradcheck expects at least one input tensor to require gradient")
 def nothing_to_check(lib):
     lib.autograd.gradcheck(lambda x: x * 2, (lib.ones(2, dtype=lib.float64),))
@@ -139,3 +189,25 @@ def test_second_derivatives_are_checked():
     assert not gradgradcheck(right_first_wrong_second, (x,), raise_exception=False)
     assert gradgradcheck(lambda x: x * x, (x,))
     assert gradgradcheck(lambda x: x * x * x, x, grad_outputs=leaf(trainctl, 1.0, 2.0))
+
+
+@pytest.mark.parametrize("option", ["check_batched_grad", "check_batched_forward_grad", "check_forward_ad"])
+def test_what_cannot_be_checked_is_refused(option):
+    with pytest.raises(NotImplementedError, match=f"{option}=True is not supported"):
+        gradcheck(lambda x: x * 2, (leaf(trainctl, 1.0),), **{option: True})
+
+
+def test_an_output_without_gradient_counts_as_one_of_zero():
+    class Invents(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1, x * 2
+
+        @staticmethod
+        def backward(ctx, gy, gz):
+            return gy + 2 * gz + (gz == 0).all() * (gy == 0).all()
+
+    x = leaf(trainctl, 1.0)
+    with pytest.raises(GradcheckError, match=r"undefined or zero, .* output 0"):
+        gradcheck(Invents.apply, (x,))
+    assert gradcheck(Invents.apply, (x,), check_undefined_grad=False)

@@ -50,6 +50,27 @@ def test_strides_keep_what_is_read_only():
     assert not NUMPY.as_strided(array, (2, 6), (0, 8)).flags.writeable
 
 
+@pytest.mark.parametrize("function", ["add", "multiply", "maximum"])
+@pytest.mark.parametrize(
+    "index",
+    [
+        np.array([0, -1, 0]), np.array([[2, 0], [2, 2]], np.int32), (np.array([0, 0, -1]), np.array([1, 1, -3])),
+        (np.array([[0], [1]]), np.array([3, 0, 3])), (slice(None), np.array([0, 0])), np.array([True, False, True]), np.array([], int),
+    ],
+)  # fmt: skip
+def test_scattering_is_what_the_function_s_own_at_does(function, index):
+    for target in (np.arange(12.0).reshape(3, 4), np.arange(12.0).reshape(4, 3).T):
+        wanted, source = target.copy(), 2 + np.arange(target[index].size).reshape(target[index].shape)
+        getattr(np, function).at(wanted, index, source)
+        NUMPY.scatter_reduce(function, target, index, source)
+        assert target.tolist() == wanted.tolist()
+
+
+def test_scattering_beyond_the_array_is_an_index_error():
+    with pytest.raises(IndexError, match="index 3 is out of bounds"):
+        NUMPY.scatter_add(np.zeros((3, 2)), np.array([0, 3]), 1.0)
+
+
 def test_host_arrays_stay_themselves():
     array = np.ones(2)
     assert NUMPY.from_host(array) is array

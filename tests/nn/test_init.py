@@ -26,6 +26,47 @@ def eye(lib):
     return lib.nn.init.eye_(lib.empty(2, 3))
 
 
+@scripts.agrees()
+def dirac(lib):
+    shapes = [((4, 2, 3), 1), ((6, 2, 3, 3), 3), ((3, 6, 2), 1), ((4, 2, 1, 2, 3), 2), ((0, 2, 3), 1), ((2, 0, 3), 1)]
+    return [lib.nn.init.dirac_(lib.empty(shape), groups) for shape, groups in shapes]
+
+
+@scripts.gives([True] * 5)
+def rows_or_columns_are_orthogonal(lib):
+    found = []
+    for shape in ((3, 5), (5, 3), (4, 2, 3), (1, 1), (3, 3)):
+        q = lib.nn.init.orthogonal_(lib.empty(shape, dtype=lib.float64), gain=2.0).reshape(shape[0], -1)
+        product = q @ q.T if q.shape[0] <= q.shape[1] else q.T @ q
+        found.append(lib.allclose(product, 4 * lib.eye(len(product), dtype=lib.float64)))
+    return found
+
+
+@scripts.gives([[4] * 7, [0] * 7, [10] * 7, [5] * 7])
+def each_column_has_its_zeros(lib):
+    return [(lib.nn.init.sparse_(lib.empty(10, 7), part) == 0).sum(0) for part in (0.33, 0.0, 1.0, 0.5)]
+
+
+@scripts.raises(ValueError, "dim 0 must be divisible by groups")
+def groups_that_do_not_divide(lib):
+    lib.nn.init.dirac_(lib.empty(3, 2, 3), 2)
+
+
+@scripts.raises(ValueError, "Only tensors with 3, 4, or 5 dimensions are supported")
+def dirac_of_a_matrix(lib):
+    lib.nn.init.dirac_(lib.empty(3, 2))
+
+
+@scripts.raises(ValueError, "Only tensors with 2 or more dimensions are supported")
+def an_orthogonal_vector(lib):
+    lib.nn.init.orthogonal_(lib.empty(3))
+
+
+@scripts.raises(ValueError, "Only tensors with 2 dimensions are supported")
+def a_sparse_vector(lib):
+    lib.nn.init.sparse_(lib.empty(3), 0.5)
+
+
 @scripts.gives([1.0, 1.0, 5 / 3, 2**0.5, (2 / (1 + 0.01**2)) ** 0.5, (2 / 1.04) ** 0.5, 0.75, 1.0])
 def gains(lib):
     gain = lib.nn.init.calculate_gain
@@ -38,10 +79,11 @@ def gains(lib):
     ]  # fmt: skip
 
 
-@scripts.gives([[True, None, True]] * 4)
+@scripts.gives([[True, None, True]] * 6)
 def parameters_are_filled_without_recording(lib):
     found = []
-    for fill in (lib.nn.init.uniform_, lib.nn.init.normal_, lib.nn.init.xavier_uniform_, lib.nn.init.kaiming_normal_):
+    for name in ("uniform_", "normal_", "xavier_uniform_", "kaiming_normal_", "trunc_normal_", "orthogonal_"):
+        fill = getattr(lib.nn.init, name)
         p = lib.nn.Parameter(lib.zeros(2, 2))
         fill(p)
         found.append([p.is_leaf and p.requires_grad, p.grad_fn, bool((p != 0).any())])
@@ -84,6 +126,12 @@ DISTRIBUTIONS = {
     "uniform": (lambda x: init.uniform_(x, -2, 2), uniform_of(2)),
     "uniform default": (lambda x: init.uniform_(x).sub_(0.5), uniform_of(0.5)),
     "normal": (lambda x: init.normal_(x, 0, 3), normal_of(3)),
+    "truncated normal": (lambda x: init.trunc_normal_(x, std=2.0, a=-2.0, b=2.0), (-2.0, 2.0, 1.0791)),
+    "truncated in the tails": (
+        lambda x: init.trunc_normal_(x, 0.0, 1.0, 2.0, 4.0).sub_(2.3706),
+        (2 - 2.3706, 4 - 2.3706, 0.3310),
+    ),
+    "sparse": (lambda x: init.sparse_(x.view(80, -1), 0.25, std=2.0), normal_of(2 * 0.75**0.5)),
     "normal default": (lambda x: init.normal_(x), normal_of(1)),
     "normal with a mean": (lambda x: init.normal_(x, 5.0, 0.1).sub_(5.0), normal_of(0.1)),
     "xavier uniform": (lambda x: init.xavier_uniform_(x), uniform_of((6 / 1620) ** 0.5)),
@@ -135,3 +183,9 @@ def test_a_uniform_draw_fills_the_interval_evenly():
 def test_tensors_of_size_zero_stay_as_they_are():
     assert init.kaiming_uniform_(trainctl.empty(0, 3)).shape == (0, 3)
     assert init.kaiming_normal_(trainctl.empty(3, 0)).shape == (3, 0)
+
+
+def test_a_mean_far_from_what_may_stay_is_warned_of():
+    with pytest.warns(UserWarning, match="mean is more than 2 std from"):
+        values = init.trunc_normal_(trainctl.empty(100), mean=10.0, std=1.0, a=-2.0, b=2.0)
+    assert (values.abs() <= 2).all()

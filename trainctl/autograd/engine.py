@@ -126,7 +126,11 @@ class _Walk:
             if self.wanted is not None:
                 self.useful = _nodes_leading_to(roots, self.wanted)
             for root, seed in zip(roots, seeds, strict=True):
-                self._send(root.grad_edge(), seed, fresh=False)
+                edge = root.grad_edge()
+                if type(edge) is tuple:
+                    self._send(edge, seed)
+                else:
+                    self._arrive_at_leaf(edge, seed, fresh=False)
             while self.heap:
                 _, node = heapq.heappop(self.heap)
                 self._visit(node, self.pending.pop(node))
@@ -152,17 +156,17 @@ class _Walk:
         if node._hooks:
             gxs = _run_node_hooks(node, gxs, gys)
         for edge, gx in zip(node.edges, gxs, strict=False):
-            if edge is not None and gx is not None:
-                self._send(edge, gx, fresh=_is_fresh(gx, gys, gxs, node))
+            if edge is None or gx is None:
+                continue
+            if type(edge) is tuple:
+                self._send(edge, gx)
+            else:
+                self._arrive_at_leaf(edge, gx, _is_fresh(gx, gys, gxs, node))
         if not self.retain:
             node.release()
 
-    def _send(self, edge: Any, gx: Tensor, fresh: bool) -> None:
-        """Let a gradient arrive at a leaf or at a node's output; ``fresh``: nobody else holds its array."""
-        if type(edge) is not tuple:
-            fitted = fit_gradient(gx, edge._array.shape, edge._array.dtype)
-            self._arrive_at_leaf(edge, fitted, fresh or fitted is not gx)
-            return
+    def _send(self, edge: tuple[Op, int], gx: Tensor) -> None:
+        """Let a gradient arrive at a node's output."""
         node, number = edge
         gx = fit_gradient(gx, *node.meta[number])
         arrived = self.pending.get(node)
@@ -178,8 +182,11 @@ class _Walk:
         return any((node, number) in self.inner for number in range(len(node.meta)))
 
     def _arrive_at_leaf(self, leaf: Tensor, gx: Tensor, fresh: bool) -> None:
+        """Let a gradient arrive at a leaf; ``fresh``: nobody else holds its array."""
         if self.wanted is not None and id(leaf) not in self.wanted:
             return
+        fitted = fit_gradient(gx, leaf._array.shape, leaf._array.dtype)
+        gx, fresh = fitted, fresh or fitted is not gx
         if leaf._hooks:
             for hook in tuple(leaf._hooks.values()):
                 changed = hook(gx)
@@ -240,7 +247,10 @@ def _is_fresh(gx: Tensor, gys: list[Tensor | None], gxs: tuple[Any, ...], node: 
     """Return whether ``node`` made this gradient's array anew and gives it to one input alone."""
     if not node.gives_fresh_gradients or gx._array.base is not None:
         return False
-    return not any(gx is gy for gy in gys) and sum(gx is each for each in gxs) == 1
+    for gy in gys:
+        if gx is gy:
+            return False
+    return len(gxs) == 1 or [id(each) for each in gxs].count(id(gx)) == 1
 
 
 def _key(tensor: Tensor) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from trainctl.autograd.engine import fit_gradient
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.inplace import check_writable
-from trainctl.autograd.op import Op, SavedOutput
+from trainctl.autograd.op import Op, SavedOutput, keep_input
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 
@@ -199,14 +199,14 @@ def _record(ctx: FunctionCtx, args: tuple[Any, ...], outputs: tuple[Any, ...]) -
 
 def _keep(
     tensor: Tensor | None, args: tuple[Any, ...], outputs: tuple[Any, ...], ctx: FunctionCtx
-) -> tuple[Tensor | None, int] | SavedOutput:
+) -> tuple[Any, int] | SavedOutput:
     """Return a tensor as it is saved: an output without its link to the node, which it is given again later."""
     if tensor is None or (_among(tensor, args) and not _among(tensor, ctx._dirty)):
-        return tensor, 0 if tensor is None else tensor._version
+        return keep_input(tensor)
     for number, place in enumerate(ctx.output_places):
         if outputs[place] is tensor and not _among(tensor, ctx._non_differentiable):
             return SavedOutput(tensor, number)
-    return tensor, tensor._version
+    return keep_input(tensor)
 
 
 def _among(tensor: Tensor, others: tuple[Any, ...]) -> bool:

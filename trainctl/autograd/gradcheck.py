@@ -115,7 +115,7 @@ def _checked_places(values: tuple[Any, ...]) -> list[int]:
                 "This check will likely fail: differences of single precision are too coarse.",
                 stacklevel=3,
             )
-        if any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
+        if array.size and any(step == 0 and size > 1 for step, size in zip(array.strides, array.shape, strict=True)):
             raise RuntimeError(
                 f"The {place}th input has a dimension with stride 0. gradcheck only supports inputs that are "
                 "non-overlapping to be able to compute the numerical gradients correctly. You should call "
@@ -211,25 +211,25 @@ def gradgradcheck(
     fast_mode: bool = False,
     masked: bool = False,
 ) -> bool:
-    """Check the gradients of the gradients of ``func``; arguments and errors as for :func:`gradcheck`.
+    """Check the gradients of the gradients of ``func``; what is not said here is as for :func:`gradcheck`.
 
     Args:
-        func: see :func:`gradcheck`, as all that is not listed here.
-        inputs: see there.
-        grad_outputs: the gradients of the outputs; by default random ones.
-        eps: see there.
-        atol: see there.
-        rtol: see there.
+        func: takes the inputs, returns a tensor or a tuple of them.
+        inputs: float64 tensors; those that require a gradient are checked.
+        grad_outputs: the gradients of the outputs that have one; by default random ones.
+        eps: the step of the difference.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
         gen_non_contig_grad_outputs: draw gradients that are not contiguous.
-        raise_exception: see there.
-        nondet_tol: see there.
-        check_undefined_grad: see there.
-        check_grad_dtypes: see there.
+        raise_exception: raise on a difference instead of returning False.
+        nondet_tol: by how much two backward passes with the same gradient may differ.
+        check_undefined_grad: also that an output without a gradient is taken for one whose gradient is 0.
+        check_grad_dtypes: also that a gradient has its input's dtype.
         check_batched_grad: not supported.
         check_fwd_over_rev: not supported.
         check_rev_over_rev: nothing else can be checked.
-        fast_mode: accepted.
-        masked: accepted.
+        fast_mode: accepted; every element is checked all the same.
+        masked: accepted; only sparse tensors would tell the difference.
 
     Example:
         >>> import trainctl

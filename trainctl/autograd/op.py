@@ -122,18 +122,18 @@ class Op:
             result = _forward_quietly(node, arrays)
         if type(result) is tuple:
             outputs = tuple(map(Tensor._wrap, result))
+            if is_view:
+                for number, each in enumerate(outputs):
+                    _mark_view(each, inputs[0], node.recipe(number))
         else:
-            if type(result) is ndarray:
+            if type(result) is ndarray and not state.inference:
                 output = _new_tensor(Tensor)  # what Tensor._wrap does, without the call
                 output._array = result
-                if state.inference:
-                    output._is_inference = True
             else:
                 output = Tensor._wrap(result)
             outputs = (output,)
-        if is_view and inputs:
-            for number, output in enumerate(outputs):
-                _mark_view(output, inputs[0], node.recipe(number))
+            if is_view and inputs:
+                _mark_view(output, inputs[0], node.recipe(0))
         if state.watcher is not None:
             state.watcher.saw(node, inputs, outputs)
         if needs_grad and cls.differentiable and state.grad:
@@ -167,16 +167,8 @@ class Op:
             self._save(inputs, outputs)
 
     def _save(self, inputs: tuple[Any, ...], outputs: tuple[Tensor, ...]) -> None:
-        """Keep what ``saves`` and ``saves_output`` ask for; an input as (it, its version)."""
-        saved: list[Any] = []
-        for number in self.saves:
-            each = inputs[number]
-            versions = None
-            if isinstance(each, Tensor):
-                versions = each._versions
-                if each._is_inference:
-                    raise RuntimeError(_INFERENCE)
-            saved.append((each, 0 if versions is None else versions[0]))
+        """Keep what ``saves`` and ``saves_output`` ask for."""
+        saved: list[Any] = [keep_input(inputs[number]) for number in self.saves]
         if self.saves_output:
             numbers = range(len(outputs)) if isinstance(self.saves_output, bool) else self.saves_output
             for number in numbers:
@@ -279,13 +271,6 @@ def _common_backend(arrays: list[Any]) -> Backend:
     return backend
 
 
-_INFERENCE = (  # nobody would notice a change of such a tensor
-    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
-    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or "
-    "use `torch.no_grad()` instead of `torch.inference_mode()`."
-)
-
-
 class AccumulateGrad:
     """What ``next_functions`` shows for a leaf: the place where ``variable.grad`` is added to."""
 
@@ -299,6 +284,24 @@ class AccumulateGrad:
     def name(cls) -> str:
         """Return ``AccumulateGrad``."""
         return cls.__name__
+
+
+def keep_input(tensor: Any) -> tuple[Any, int]:
+    """Return an input (a tensor, a number or None) as it is kept for backward: with the version that it has.
+
+    Raises:
+        RuntimeError: the tensor was made in inference mode, so that nobody would notice a change.
+    """
+    if not isinstance(tensor, Tensor):
+        return tensor, 0
+    if tensor._is_inference:
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+            "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+            "normal tensor and use it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+    versions = tensor._versions
+    return tensor, 0 if versions is None else versions[0]
 
 
 class SavedOutput:

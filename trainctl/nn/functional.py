@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainctl.autograd.ops import activation, listed
+from trainctl.autograd.ops import activation
 from trainctl.autograd.ops import softmax as _softmax
+from trainctl.autograd.out import public as _public
 from trainctl.autograd.tensor import Tensor
 
-globals().update(listed("FUNCTIONAL"))
+globals().update(_public("FUNCTIONAL"))
 
 if TYPE_CHECKING:
 

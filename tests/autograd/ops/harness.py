@@ -185,7 +185,10 @@ def _call(row: Row, number: int, library: Any, leaves: Iterable[Any]) -> list[An
     one, given = row.cases[number], iter(leaves)
     args, kwargs = _map_arrays((one.args, one.kwargs), lambda spec: spec.seen(next(given)))
     function = resolve(library, row)
-    return list(_tensors(function(*_named_dtypes(args, library), **_named_dtypes(kwargs, library)), library))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*degrees of freedom")
+        result = function(*_named_dtypes(args, library), **_named_dtypes(kwargs, library))
+    return list(_tensors(result, library))
 
 
 def _tensors(result: Any, library: Any) -> Iterator[Any]:
@@ -201,7 +204,6 @@ def _tensors(result: Any, library: Any) -> Iterator[Any]:
 def run(row: Row, number: int, library: Any) -> Outcome:
     """Make one call with one library and return what it gave."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*degrees of freedom")
         if library is torch:  # of complex numbers made real, ...
             warnings.simplefilter("ignore")
         return _run(row, number, library)

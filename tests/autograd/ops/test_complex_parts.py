@@ -8,7 +8,17 @@ from tests.scripts import Scripts
 INF, NAN = float("inf"), float("nan")
 Z = "complex64"
 
+
+def with_part(lib, part, x, value):
+    """Return ``x`` with one part assigned."""
+    x = x * 1
+    setattr(x, part, value)
+    return x
+
+
 ROWS = [
+    *(Row(f"{part} assigned", [case(part, A(2, 3, dtype="complex64"), value) for value in (A(2, 3), A(3), A(), 2.5, A(2, 3, dtype="float64"), A(3, dtype="int64"))], call=with_part) for part in ("real", "imag")),
+    Row("real assigned to a real tensor", [case("real", A(3), A(3)), case("real", A(3), 2)], call=with_part),
     Row("complex", [case(A(3), A(3)), case(A(2, 1), A(3)), case(A(), A(0)), case(A(3, dtype="float64"), A(3, dtype="float64")), case(A(1, values=[INF], grad=False), A(1, values=[NAN], grad=False))]),
     Row("polar", [case(A(3, low=0.1), A(3)), case(A(2, 1, low=0.1), A(3))]),
     *(Row(name, [case(A(2, 3, dtype=Z)), case(A(dtype=Z)), case(A(3, 4, dtype=Z, layout="T")), case(A(3, dtype="complex128"))]) for name in ("real", "imag", "view_as_real")),
@@ -21,6 +31,15 @@ ROWS = [
 ]  # fmt: skip
 
 REFUSALS = [
+    Refusal(
+        "imag assigned", case("imag", A(3), A(3)), RuntimeError, "imag is only for complex tensors", call=with_part
+    ),
+    Refusal(
+        "real assigned", case("real", A(3, dtype="complex64"), A(2)), RuntimeError, r"\[3\].*\[2\]", call=with_part
+    ),
+    Refusal(
+        "real assigned", case("real", A(3, dtype="complex64"), [1.0]), TypeError, "can't assign a list", call=with_part
+    ),
     Refusal("complex", case(A(2), A(2, dtype="float64")), RuntimeError, "float32 and float64"),
     Refusal("complex", case(A(2, dtype="int64"), A(2, dtype="int64")), RuntimeError, "int64 and int64"),
     Refusal("complex", case(A(2), 2.0), TypeError, "'imag' must be Tensor, not float"),

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
+import trainctl
 from tests.autograd.ops.harness import A, Refusal, Row, binary_cases, case, table
+
+try:
+    import torch
+except ModuleNotFoundError:
+    torch = None
 
 INTS = A(3, dtype="int64", low=1, high=5)
 THREE = [
@@ -52,3 +61,15 @@ REFUSALS = [
 ]
 
 test_values, test_gradient, test_refusal = table("compound", ROWS, REFUSALS)
+
+
+@pytest.mark.skipif(torch is None, reason="compares with PyTorch")
+@pytest.mark.parametrize("name", ["addcmul", "addcdiv", "lerp"])
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision_is_rounded_once(name, kind):
+    drawn = np.random.RandomState(0).uniform(0.5, 4, (3, 500)).astype(np.float32)
+    mine, theirs = (
+        getattr(library, name)(*(library.from_numpy(each).to(getattr(library, kind)) for each in drawn)).float().numpy()
+        for library in (trainctl, torch)
+    )
+    np.testing.assert_array_equal(mine, theirs)

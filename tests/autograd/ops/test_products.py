@@ -57,6 +57,7 @@ ROWS = [
         case(A(2, 3, 4), A(4, 3, 5), dims=([-1, 1], [0, -2])), case(A(2, 3), A(1, 5), 1), case(A(2, 1), A(3, 5), ([1], [0])), case(A(2, 0), A(0, 3), 1), case(A(0, 2), A(2, 3), 1), case(A(2, 3), A(3), ([1], [0])),
         case(A(2, 3), A(4), ([], [])), case(ints(2, 3), ints(3, 2), 1), case(complexes(2, 3), complexes(3, 2), 1), case(A(3, 2, layout="T"), A(3, 2, layout="step"), ([0], [0])),
     ]),
+    Row("Tensor.tensordot of small integers", [case(A(1, 1, 1, dtype="uint8", low=1, high=9), A(2, 1, 2, dtype="uint8", low=100, high=200), ([0, 1], [2, 0]))], call=lambda lib, *args: lib.tensordot(*args)),
     Row("tensordot_over_a_tensor", [case(A(2, 3), A(3, 5), A(2, 1, dtype="int64", values=[[1], [0]])), case(A(2, 3), A(3, 5), A(dtype="int64", values=1))], call=lambda lib, *args: lib.tensordot(*args)),
     Row("kron", [
         case(A(2), A(3)), case(A(2, 3), A(3, 2)), case(A(2, 2), A(3)), case(A(3), A(2, 2)), case(A(), A(3)), case(A(), A()), case(A(2, 0), A(3)), case(A(1, 2), A(2, 1, 3)), case(ints(2), A(3)), case(complexes(2), A(2)),

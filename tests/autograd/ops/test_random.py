@@ -50,10 +50,18 @@ INTEGERS = [
     case(5, (2,), dtype="dtype:float32"),
     case(5, (2,), dtype="dtype:uint8"),
 ]
+INTEGERS_LIKE = [
+    case(A(2, 3), 5),
+    case(A(2, 3, dtype="uint8"), 2, 9),
+    case(A(2, dtype="bool"), 2),
+    case(A(0), high=5),
+    case(A(2), low=-3, high=3, dtype="dtype:int32"),
+    case(A(2), 1, high=3),
+]
 
 ROWS = [
     *(Row(name, [case(name, *each.args, **each.kwargs) for each in cases], call=sizes_alike) for name, cases in (
-        ("rand", SIZES), ("randn", SIZES), ("rand_like", LIKE), ("randn_like", LIKE), ("randint", INTEGERS), ("randperm", [case(5), case(0), case(3, dtype="dtype:int32")]))),
+        ("rand", SIZES), ("randn", SIZES), ("rand_like", LIKE), ("randn_like", LIKE), ("randint", INTEGERS), ("randint_like", INTEGERS_LIKE), ("randperm", [case(5), case(0), case(3, dtype="dtype:int32")]))),
     # What is random has no say here: nothing is dropped, or everything.
     Row("nn.functional.dropout", [case(A(2, 3), p) for p in (0.0, 1.0)] + [case(A(2, 3), 0.7, training=False), case(A(0), 0.5), case(A(2, grad=False), 1.0, True, True), case(A(dtype="float64"), 0.0)]),
 ]  # fmt: skip
@@ -66,6 +74,13 @@ REFUSALS = [
     Refusal("randint", case(0, (2,)), RuntimeError, "from=0 >= to=0"),
     Refusal("randint", case(5, 3, (2,)), RuntimeError, "from=5 >= to=3"),
     Refusal("randint", case(5, (-1,)), RuntimeError, "negative dimension"),
+    Refusal("randint", case(300, (1,), dtype="dtype:uint8"), RuntimeError, "to - 1 is out of bounds for uint8: 299"),
+    Refusal("randint_like", case(A(2), 0), RuntimeError, "from=0 >= to=0"),
+    Refusal("randint_like", case(A(2, dtype="int8"), -200, 5), RuntimeError, "from is out of bounds for int8: -200"),
+    Refusal("randint_like", case(A(2, dtype="bool"), 3), RuntimeError, "to - 1 is out of bounds for bool: 2"),
+    Refusal("randint_like", case(A(2, dtype="complex64", grad=False), 3), RuntimeError, "complex64"),
+    Refusal("randint_like", case(A(2)), TypeError, "'high'"),
+    Refusal("randint_like", case(A(2), 2.5), TypeError, "float"),
     Refusal("randperm", case(-1), RuntimeError, "negative dimension -1"),
     Refusal("nn.functional.dropout", case(A(3), 2), ValueError, "between 0 and 1, but got 2"),
     Refusal("nn.functional.dropout", case(A(3), -0.1), ValueError, "between 0 and 1, but got -0.1"),
@@ -192,3 +207,11 @@ def test_more_than_two_ends_are_refused():
         trainctl.ones(2).uniform_(0, 1, 2)
     with pytest.raises(TypeError, match="high"):
         trainctl.ones(2).uniform_(high=2)
+
+
+def test_integers_alike_fill_their_range():
+    drawn = trainctl.randint_like(trainctl.zeros(N), -2, 3, generator=seeded())
+    assert drawn.dtype is trainctl.float32
+    counts = [(drawn == value).sum().item() for value in range(-2, 3)]
+    assert sum(counts) == N
+    assert max(abs(count - N / 5) for count in counts) < 5 * (N / 5) ** 0.5

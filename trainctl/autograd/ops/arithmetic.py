@@ -15,6 +15,7 @@ from trainctl.autograd.ops.cast import (
     check_tensor,
     checked,
     is_weak,
+    number_first,
     refuse,
     result_type,
     to_float,
@@ -41,8 +42,10 @@ class Add(Op):
         return gy, gy
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def add(input: Any, other: Any, legacy: Any = None, *, alpha: Any = 1) -> Tensor:
     """Return ``input + alpha * other``."""
+    if legacy is not None:
+        raise number_first("add", "input, other, alpha=number")
     return binary(Add, input, other if alpha == 1 else mul(other, alpha))
 
 
@@ -54,12 +57,14 @@ class Sub(Op):
         return gy, neg(gy) if self.needs(1) else None
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def sub(input: Any, other: Any, legacy: Any = None, *, alpha: Any = 1) -> Tensor:
     """Return ``input - alpha * other``.
 
     Raises:
         RuntimeError: either is bool.
     """
+    if legacy is not None:
+        raise number_first("sub", "input, other, alpha=number")
     if _is_bool(input) or _is_bool(other):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
@@ -218,8 +223,9 @@ class Pow(Op):
     saves_output = True
 
     def forward(self, x: Any, y: Any, out: Any = None) -> Any:
-        xp, self.saves_output = self.xp, hasattr(y, "dtype")  # backward reads it for the exponent's gradient alone
-        if not self.saves_output and y == 2:
+        self.saves_output = not isinstance(y, (int, float, complex))  # read for the exponent's gradient alone
+        xp = self.xp
+        if isinstance(y, (int, float)) and y == 2:
             return xp.multiply(x, x, out=out)
         if self.saves_output:
             kind = xp.result_type(x, y).kind

@@ -163,6 +163,11 @@ def check_some_tensor(op: str, input: Any, other: Any) -> None:
         raise TypeError(f"{op}() expects a tensor among its operands, got ({names})")
 
 
+def number_first(op: str, form: str) -> TypeError:
+    """Return the error for PyTorch's old forms, in which a factor stands before its tensor: ``add(input, 2, other)``."""
+    return TypeError(f"{op}(): a number in front of the tensor that it multiplies is a form of old; write {op}({form})")
+
+
 def refuse(kinds: str, op: str, *operands: Any) -> None:
     """Raise NotImplementedError if an operand is of one of these kinds (NumPy's letters: b, u, i, f, c)."""
     for each in operands:

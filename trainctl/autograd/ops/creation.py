@@ -257,10 +257,11 @@ def _like(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         pin_memory: bool = False,
         memory_format: Any = None,
     ) -> Tensor:
-        return function(input.shape, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+        where = input.device if device is None else device
+        return function(input.shape, dtype=dtype or input.dtype, device=where, requires_grad=requires_grad)
 
     make.__name__ = f"{function.__name__}_like"
-    make.__doc__ = f"Return ``{function.__name__}`` of the shape and dtype of ``input``."
+    make.__doc__ = f"Return ``{function.__name__}`` of the shape and dtype, and on the device, of ``input``."
     return make
 
 
@@ -272,8 +273,9 @@ empty_like = _like(empty)
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of the shape and dtype of ``input``, all ``fill_value``."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
+    """Return a tensor of the shape and dtype, and on the device, of ``input``, all ``fill_value``."""
+    where = input.device if device is None else device
+    return full(input.shape, fill_value, dtype=dtype or input.dtype, device=where, requires_grad=requires_grad)
 
 
 def eye(

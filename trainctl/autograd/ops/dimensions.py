@@ -37,24 +37,30 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         raise TypeError(
             f"movedim(): source and destination must both be ints or both sequences, got {source}, {destination}"
         )
-    ndim = input._array.ndim
-    taken, put = _places("source", source, ndim), _places("destination", destination, ndim)
+    taken, put = ((each,) if isinstance(each, int) else tuple(each) for each in (source, destination))
     if len(taken) != len(put):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(taken)} dims) should contain the same number of "
             f"dims as destination ({list(put)} dims)"
         )
+    ndim = input._array.ndim
+    taken, put = _different("source", taken, ndim), _different("destination", put, ndim)
     if not ndim:
         return permute(input, ())
     moved, rest = dict(zip(put, taken, strict=True)), iter([dim for dim in range(ndim) if dim not in taken])
     return permute(input, [moved[dim] if dim in moved else next(rest) for dim in range(ndim)])
 
 
-def _places(name: str, dims: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    given = (dims,) if isinstance(dims, int) else tuple(dims)
-    wrapped = tuple(wrap_dim(dim, ndim) for dim in given)
+def _different(name: str, dims: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    """Return dims counted from the front.
+
+    Raises:
+        IndexError: there is no such dim.
+        RuntimeError: a dim is named twice.
+    """
+    wrapped = tuple(wrap_dim(dim, ndim) for dim in dims)
     if len(set(wrapped)) != len(wrapped):
-        raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(given)})")
+        raise RuntimeError(f"movedim: repeated dim in `{name}` ({list(dims)})")
     return wrapped
 
 

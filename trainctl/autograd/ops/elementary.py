@@ -63,11 +63,17 @@ def real_valued(cls: type[Op], name: str, input: Tensor, complex: bool = False, 
     return through_float32(lambda x: cls.apply(x, **params), to_float(input))
 
 
+def is_half(array_dtype: Any) -> bool:
+    """Return whether an array is of one of the floating-point types of two bytes."""
+    return array_dtype.itemsize == 2 and array_dtype.kind == "f"
+
+
 def through_float32(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """Call ``function`` with half-precision tensors as float32, and return what it gives in half precision."""
-    if all(each._array.dtype != dtypes.float16.array_dtype for each in inputs):
+    half = next((each.dtype for each in inputs if is_half(each._array.dtype)), None)
+    if half is None:
         return function(*inputs)
-    return cast(function(*(cast(each, dtypes.float32) for each in inputs)), dtypes.float16)
+    return cast(function(*(cast(each, dtypes.float32) for each in inputs)), half)
 
 
 def of_two_floats(cls: type[Op], name: str, input: Any, other: Any, second: str = "other") -> Tensor:

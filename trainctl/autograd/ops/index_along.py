@@ -31,16 +31,16 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         alpha: a number.
 
     Raises:
-        IndexError: the index has dims.
-        RuntimeError: it leaves ``dim`` or is of another type; shapes or dtypes that do not fit.
+        IndexError: the index has dims, or leaves the one dim that there is.
+        RuntimeError: it leaves one dim of several, or is of another type; shapes or dtypes that do not fit.
 
     Example:
         >>> import trainctl
         >>> index_add(trainctl.zeros(2), 0, trainctl.tensor([1, 1]), trainctl.tensor([1.0, 2.0]), alpha=10)
         tensor([ 0., 30.])
     """
-    dim = check_entries("index_add", input, dim, index, source)
-    check_range(index._array, input._array.shape[dim] if input._array.ndim else 1, dim, RuntimeError)
+    dim, ndim = check_entries("index_add", input, dim, index, source), input._array.ndim
+    check_range(index._array, input._array.shape[dim] if ndim else 1, dim, RuntimeError if ndim > 1 else IndexError)
     if alpha != 1:
         source = mul(source, number_as_tensor(alpha, source))
     return write_entries(AddAt, input, dim, index, source)
@@ -50,7 +50,7 @@ def check_entries(op: str, input: Tensor, dim: int, index: Tensor, source: Tenso
     """Return ``dim`` counted from the front.
 
     Raises:
-        IndexError: there is no such dim, or the index has dims.
+        IndexError: there is no such dim, or the index has dims, or several indices and a 0-d source.
         RuntimeError: the index is of another type; ``source`` has another dtype or shape.
     """
     check_tensor(op, index, "index")
@@ -65,6 +65,8 @@ def check_entries(op: str, input: Tensor, dim: int, index: Tensor, source: Tenso
             f"{op}_(): self ({input.dtype.name}) and source ({source.dtype.name}) must have the same scalar type"
         )
     shape, given = list(input.shape), list(source.shape)
+    if not given and index._array.size != 1:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions: {index.numel()} indices for it")
     entries = given[dim] if dim < len(given) else 1
     if entries != index.numel():
         raise RuntimeError(

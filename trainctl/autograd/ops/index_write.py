@@ -76,12 +76,20 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
     part = x if view is None else Slice.apply(x, index=view)
     if not at:
         part.copy_(_without_leading_ones(value, part._array.ndim))
-    elif not _is_nowhere(index):
-        _write_at(SetAt, part, value, at, pattern)
+        return
+    if _is_nowhere(index):
+        value = reshape(value, -1)[:1]  # of any shape: PyTorch does not look at it, but gives it a gradient of 0
+        if not value._array.size:
+            return
+    _check_same_type(part, value, at)
+    try:
+        apply_inplace(SetAt, part, cast(value, part.dtype), *at, pattern=pattern)
+    except (IndexError, ValueError) as error:
+        raise _unfit(error, part, value) from None
 
 
 def _is_nowhere(index: Any) -> bool:
-    """Return whether an index holds ``False``, which names no element: PyTorch then looks at no shape."""
+    """Return whether an index holds ``False``, which names no element."""
     parts = index if isinstance(index, tuple) else (index,)
     return any(part is False or (_is_mask(part) and part._array.ndim == 0 and not part) for part in parts)
 
@@ -90,21 +98,21 @@ def _is_mask(index: Any) -> bool:
     return isinstance(index, Tensor) and bool(index._array.dtype.kind == "b")
 
 
-def _write_at(cls: type[Op], part: Tensor, value: Tensor, at: tuple[Tensor, ...], pattern: tuple[bool, ...]) -> None:
-    """Write into ``part`` in place, with PyTorch's errors."""
-    _check_same_type(part, value, at)
-    try:
-        apply_inplace(cls, part, cast(value, part.dtype), *at, pattern=pattern)
-    except (IndexError, ValueError) as error:
-        raise _unfit(error, part, value) from None
-
-
 def _check_same_type(x: Tensor, value: Tensor, at: tuple[Tensor, ...]) -> None:
-    if value._array.dtype != x._array.dtype and not (value._array.size == 1 and _is_mask(at[0])):
+    """Raise RuntimeError if a value is of another dtype, but for a single one at a mask, which is cast."""
+    if value._array.dtype == x._array.dtype:
+        return
+    if not (value._array.size == 1 and _is_mask(at[0])):
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, "
             f"got {x.dtype.name} for the destination and {value.dtype.name} for the source."
         )
+    _check_no_complex(value, x)
+
+
+def _check_no_complex(value: Tensor, x: Tensor) -> None:
+    if value.is_complex() and not x.is_complex():
+        raise RuntimeError(f"value cannot be converted to type {x.dtype.name} without overflow: it is complex")
 
 
 def _unfit(error: Exception, x: Tensor, value: Tensor) -> Exception:
@@ -211,8 +219,7 @@ def fill_value(op: str, value: Any, input: Tensor) -> Tensor:
         raise RuntimeError(
             f"{op} only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    if value.is_complex() and not input.is_complex():
-        raise RuntimeError(f"value cannot be converted to type {input.dtype.name} without overflow: it is complex")
+    _check_no_complex(value, input)
     return cast(value, input.dtype)
 
 

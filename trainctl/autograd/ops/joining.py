@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -18,6 +18,25 @@ from trainctl.autograd.tensor import Tensor
 FUNCTIONS = "cat stack hstack vstack dstack column_stack block_diag concat=cat concatenate=cat row_stack=vstack"
 
 
+class Pieces(Op):
+    """Several views of one tensor. They are one node, so that backward joins their gradients once."""
+
+    is_view = True
+    dim: int
+
+    def forward(self, x: Any, out: Any = None) -> Any:
+        before = (slice(None),) * self.dim
+        self.parts = [(*before, place, ...) for place in self.places(x.shape[self.dim])]
+        return tuple(x[part] for part in self.parts)
+
+    def places(self, size: int) -> Iterable[Any]:
+        """Return what of ``dim``, which has this size, each view shows."""
+        raise NotImplementedError
+
+    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
+        return Slice, {"index": self.parts[number]}
+
+
 class Cat(Op):
     moves_elements = True
     dim: int
@@ -30,24 +49,13 @@ class Cat(Op):
         return Split.apply(gy, sizes=self.sizes, dim=self.dim)
 
 
-class Split(Op):
-    """Pieces of one dim, one after the other: views. One node for all, so that their gradients are joined once."""
+class Split(Pieces):
+    """Runs of one dim, one after the other."""
 
-    is_view = True
     sizes: tuple[int, ...]
-    dim: int
 
-    def forward(self, x: Any, out: Any = None) -> Any:
-        self.ends = tuple(accumulate(self.sizes))
-        return tuple(x[self.part(number)] for number in range(len(self.sizes)))
-
-    def part(self, number: int) -> tuple[Any, ...]:
-        """Return the index that gives a piece."""
-        end = self.ends[number]
-        return (*[slice(None)] * self.dim, slice(end - self.sizes[number], end))
-
-    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
-        return Slice, {"index": self.part(number)}
+    def places(self, size: int) -> list[slice]:
+        return [slice(end - size, end) for size, end in zip(self.sizes, accumulate(self.sizes), strict=True)]
 
     def backward(self, *gys: Tensor) -> Any:
         return Cat.apply(*gys, dim=self.dim)
@@ -68,21 +76,11 @@ class Stack(Op):
         return Unbind.apply(gy, dim=self.dim)
 
 
-class Unbind(Op):
-    """The entries of one dim, without it: views. One node for all, so that their gradients are joined once."""
+class Unbind(Pieces):
+    """The entries of one dim, without it."""
 
-    is_view = True
-    dim: int
-
-    def forward(self, x: Any, out: Any = None) -> Any:
-        return tuple(x[self.part(number)] for number in range(x.shape[self.dim]))
-
-    def part(self, number: int) -> tuple[Any, ...]:
-        """Return the index that gives an entry."""
-        return (*[slice(None)] * self.dim, number, ...)
-
-    def recipe(self, number: int) -> tuple[type[Op], dict[str, Any]]:
-        return Slice, {"index": self.part(number)}
+    def places(self, size: int) -> range:
+        return range(size)
 
     def backward(self, *gys: Tensor) -> Any:
         return Stack.apply(*gys, dim=self.dim)

@@ -8,7 +8,7 @@ from typing import Any
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, conj, mul
 from trainctl.autograd.ops.broadcasting import expand
-from trainctl.autograd.ops.cast import check_broadcast, check_tensor, refuse
+from trainctl.autograd.ops.cast import check_broadcast, check_tensor, number_first, refuse
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import reshape, squeeze, transpose, unsqueeze
 from trainctl.autograd.tensor import Tensor
@@ -130,13 +130,17 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(unsqueeze(input, 1), vec2)
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *legacy: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (mat1 @ mat2)``; with beta 0 not even a NaN of ``input`` counts."""
+    if legacy:
+        raise number_first("addmm", "input, mat1, mat2, beta=..., alpha=...")
     return weighted_sum(input, mm(mat1, mat2), beta, alpha)
 
 
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *legacy: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (batch1 @ batch2)``; with beta 0 not even a NaN of ``input`` counts."""
+    if legacy:
+        raise number_first("baddbmm", "input, batch1, batch2, beta=..., alpha=...")
     return weighted_sum(input, bmm(batch1, batch2), beta, alpha)
 
 

@@ -106,7 +106,12 @@ class NLLLoss(Op):
         Raises:
             IndexError: a class outside ``[0, C)``.
         """
-        xp, kept, classes = self.xp, target != self.ignore_index, shape[1]
+        xp, classes = self.xp, shape[1]
+        at = (xp.arange(shape[0]), target)
+        plain = weight is None and xp.on_host and target.size and not 0 <= self.ignore_index < classes
+        if plain and target.min() >= 0 and target.max() < classes:
+            return at, None  # the usual case, at the price of two passes
+        kept = target != self.ignore_index
         every = xp.on_host and bool(kept.all())
         target = target if every else xp.where(kept, target, 0)
         if xp.on_host and target.size and not 0 <= target.min() <= target.max() < classes:
@@ -188,7 +193,8 @@ def nll_loss(
         rows = reshape(input, (1, -1))
     elif len(shape) > 2:
         rows = reshape(permute(input, (0, *range(2, len(shape)), 1)), (target.numel(), shape[1]))
-    losses = NLLLoss.apply(rows, reshape(target, -1), weight, ignore_index=ignore_index, reduction=reduction)
+    classes = target if target._array.ndim == 1 else reshape(target, -1)
+    losses = NLLLoss.apply(rows, classes, weight, ignore_index=ignore_index, reduction=reduction)
     return losses if reduction != "none" else reshape(losses, () if len(shape) == 1 else target.shape)
 
 

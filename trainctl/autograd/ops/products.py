@@ -12,7 +12,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, conj, mul
 from trainctl.autograd.ops.assign import in_place_form, in_place_view
 from trainctl.autograd.ops.broadcasting import expand
-from trainctl.autograd.ops.cast import check_broadcast, check_tensor, promote, refuse
+from trainctl.autograd.ops.cast import cast, check_broadcast, check_tensor, number_first, promote, refuse
 from trainctl.autograd.ops.contraction import contract
 from trainctl.autograd.ops.linalg import dot, matmul, mv, outer, weighted_sum
 from trainctl.autograd.ops.reduction import sum
@@ -25,12 +25,14 @@ FUNCTIONS = "addbmm addmv addr inner kron cross vdot tensordot chain_matmul"
 LINALG = "matmul cross=linalg_cross vecdot multi_dot"
 
 
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *legacy: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (batch1 @ batch2).sum(0)``: ``[b, n, k], [b, k, m] -> [n, m]``.
 
     Raises:
         RuntimeError: shapes or dtypes that do not fit.
     """
+    if legacy:
+        raise number_first("addbmm", "input, batch1, batch2, beta=..., alpha=...")
     for each in (batch1, batch2):
         check_tensor("addbmm", each, "batch")
         if each._array.ndim != 3:
@@ -52,21 +54,25 @@ def addbmm_(self: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     return change(self, batch1, batch2, beta=beta, alpha=alpha)
 
 
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *legacy: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * (mat @ vec)``: ``[n, k], [k] -> [n]``.
 
     Raises:
         RuntimeError: shapes or dtypes that do not fit.
     """
+    if legacy:
+        raise number_first("addmv", "input, mat, vec, beta=..., alpha=...")
     return weighted_sum(input, mv(mat, vec), beta, alpha)
 
 
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *legacy: Any, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """Return ``beta * input + alpha * outer(vec1, vec2)``; dtypes are promoted, with beta 0 no NaN of ``input`` counts.
 
     Raises:
         RuntimeError: ``vec1`` or ``vec2`` is no vector, ``input`` does not fit, or a weight that is no integer for integers.
     """
+    if legacy:
+        raise number_first("addr", "input, vec1, vec2, beta=..., alpha=...")
     product = outer(vec1, vec2)
     input, product = promote(expand(input, product.shape), product)
     kind = input._array.dtype.kind
@@ -149,7 +155,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     labels = list(range(a._array.ndim))
     others = [firsts[seconds.index(j)] if j in seconds else a._array.ndim + j for j in range(b._array.ndim)]
     kept = {*labels, *others}.difference(firsts)
-    return contract(a, labels, b, others, kept)[0]
+    return cast(contract(a, labels, b, others, kept)[0], a.dtype)  # small integers stay what they are
 
 
 def _tensordot_dims(a: Tensor, b: Tensor, dims: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

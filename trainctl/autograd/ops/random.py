@@ -173,7 +173,8 @@ def rand_like(
 ) -> Tensor:
     """Return :func:`rand` of the shape and dtype of ``input``."""
     kind = dtype or input.dtype
-    return rand(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
+    where = input.device if device is None else device
+    return rand(input.shape, dtype=kind, generator=generator, device=where, requires_grad=requires_grad)
 
 
 def randn_like(
@@ -188,7 +189,8 @@ def randn_like(
 ) -> Tensor:
     """Return :func:`randn` of the shape and dtype of ``input``."""
     kind = dtype or input.dtype
-    return randn(input.shape, dtype=kind, generator=generator, device=device, requires_grad=requires_grad)
+    where = input.device if device is None else device
+    return randn(input.shape, dtype=kind, generator=generator, device=where, requires_grad=requires_grad)
 
 
 def uniform_(x: Tensor, *ends: float, generator: Generator | None = None, **named: float) -> Tensor:

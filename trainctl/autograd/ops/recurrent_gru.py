@@ -27,8 +27,7 @@ class GRULayer(RecurrentLayer):
         xp, kind, size = self.xp, w_ih.dtype, h.shape[1]
         h = xp.array(h)
         scale = self.scale(3, size, kind)
-        gates = self.products(x, w_ih, b_ih)
-        gates *= scale
+        gates = self.products(x, w_ih, b_ih, scale=scale)
         w, b = (w_hh * scale[:, None]).T, None if b_hh is None else b_hh * scale
         y, before, parts = (xp.empty((len(x), size), kind) for _ in range(3))
         product = xp.empty((len(h), 3 * size), kind)

@@ -55,12 +55,15 @@ class RecurrentLayer(Recurrence):
         gradients: Callable[..., Any]
         step: Callable[[Tensor, Sequence[Tensor], Sequence[Any]], tuple[Tensor, ...]]
 
-    def products(self, x: Any, weight: Any, *biases: Any) -> Any:
-        """Return ``x @ weight.T`` for all rows, plus the biases that are not None."""
-        rows = self.xp.matmul(x, weight.T)
+    def products(self, x: Any, weight: Any, *biases: Any, scale: Any = None) -> Any:
+        """Return ``x @ weight.T`` for all rows, plus the biases that are not None, each gate times its ``scale``."""
         given = [each for each in biases if each is not None]
-        if given:
-            rows += given[0] if len(given) == 1 else given[0] + given[1]
+        bias = given[0] + given[1] if len(given) == 2 else given[0] if given else None
+        if scale is not None:  # cheaper here than on all rows
+            weight, bias = weight * scale[:, None], None if bias is None else bias * scale
+        rows = self.xp.matmul(x, weight.T)
+        if bias is not None:
+            rows += bias
         return rows
 
     def scale(self, gates: int, size: int, kind: Any) -> Any:

@@ -29,8 +29,7 @@ class LSTMLayer(RecurrentLayer):
         xp, kind, size = self.xp, w_ih.dtype, c.shape[1]
         h, c = xp.array(h), xp.array(c)
         scale = self.scale(4, size, kind)
-        gates = self.products(x, w_ih, b_ih, b_hh)
-        gates *= scale
+        gates = self.products(x, w_ih, b_ih, b_hh, scale=scale)
         shift = 1 - scale
         w = (w_hh * scale[:, None]).T
         y, before = (xp.empty((len(x), h.shape[1]), kind) for _ in range(2))

@@ -65,10 +65,9 @@ class Mean(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         self.shape = x.shape
-        xp = self.xp
-        half = x.dtype == xp.float16  # summed in float32
-        summed = xp.add.reduce(x, self.dims, xp.float32 if half else x.dtype, None, self.keepdim)
-        mean = xp.true_divide(summed, size_of(x.shape, self.dims), out=out)
+        half = x.dtype == self.xp.float16  # summed in float32
+        summed = self.xp.sum(x, axis=self.dims, keepdims=self.keepdim, dtype=self.xp.float32 if half else x.dtype)
+        mean = self.xp.true_divide(summed, size_of(x.shape, self.dims), out=out)
         return mean.astype(x.dtype) if half and out is None else mean
 
     def backward(self, gy: Tensor) -> Any:

@@ -74,13 +74,15 @@ def infer_shape(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     if shape.count(-1) > 1:
         raise RuntimeError("only one dimension can be inferred")
     if -1 in shape:
-        if known == 0:
+        if known == count == 0:
             raise RuntimeError(
                 f"cannot reshape tensor of {count} elements into shape {list(shape)} because the unspecified "
                 "dimension size -1 can be any value and is ambiguous"
             )
-        if count % known == 0:
+        if known and count % known == 0:
             return tuple(count // known if size == -1 else size for size in shape)
+    elif known == count:
+        return shape
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {count}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import mul, sub
+from trainctl.autograd.ops.arithmetic import mul, neg, sub
 from trainctl.autograd.ops.cast import cast, refuse
 from trainctl.autograd.ops.elementwise import exp
 from trainctl.autograd.ops.reduction import sum
@@ -53,13 +53,31 @@ class LogSoftmax(Op):
 
     def forward(self, x: Any, out: Any = None) -> Any:
         xp = self.xp
-        y = xp.subtract(x, xp.max(x, axis=self.dim, keepdims=True), out=out)
-        y -= xp.log(xp.sum(xp.exp(y), axis=self.dim, keepdims=True))
+        y = xp.subtract(x, x.max(self.dim, keepdims=True), out=out)
+        y -= xp.log(xp.exp(y).sum(self.dim, keepdims=True))
         return y
 
     def backward(self, gy: Tensor) -> Any:
         (y,) = self.saved
-        return sub(gy, mul(exp(y), sum(gy, self.dim, True)))
+        return LogSoftmaxGradient.apply(gy, y, dim=self.dim)
+
+
+class LogSoftmaxGradient(Op):
+    """``gy - exp(y) * sum(gy)``."""
+
+    saves = (0, 1)
+    dim: int
+
+    def forward(self, gy: Any, y: Any, out: Any = None) -> Any:
+        xp = self.xp
+        gx = xp.exp(y, out=out)
+        gx *= gy.sum(self.dim, keepdims=True)
+        return xp.subtract(gy, gx, out=gx)
+
+    def backward(self, ggx: Tensor) -> Any:
+        gy, y = self.saved
+        weighted = mul(ggx, exp(y))
+        return sub(ggx, sum(weighted, self.dim, True)), neg(mul(weighted, sum(gy, self.dim, True)))
 
 
 @numpy_names

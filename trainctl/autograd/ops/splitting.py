@@ -90,9 +90,9 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     Raises:
         RuntimeError: no chunks, or a 0-d tensor.
     """
-    dim, size = _dim_and_size("chunk", input, dim)
-    if chunks <= 0:
+    if input._array.ndim and chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    dim, size = _dim_and_size("chunk", input, dim)
     return split(input, -(-size // chunks) if size else [0] * chunks, dim)
 
 

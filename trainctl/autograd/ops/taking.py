@@ -82,7 +82,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 
     Args:
         input: ``[d0, d1, ...]``.
-        indices: int64, of as many dims; taken modulo the size of ``dim``, so that -1 is the last.
+        indices: int64, of as many dims (without ``dim`` of any); taken modulo the size of ``dim``, so that -1 is the last.
         dim: None takes from the flattened tensor by the flattened indices.
 
     Raises:
@@ -97,10 +97,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
                 [40, 50, 60]])
     """
     check_tensor("take_along_dim", indices, "indices")
-    if indices._array.dtype != dtypes.int64.array_dtype:
-        raise RuntimeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}")
     if dim is None:
         return gather(reshape(input, -1), 0, reshape(indices, -1))
+    if indices._array.dtype != dtypes.int64.array_dtype:
+        raise RuntimeError(f"take_along_dim(): dtype of indices should be Long but got {indices.dtype.name}")
     if input._array.ndim != indices._array.ndim:
         raise RuntimeError(
             "take_along_dim(): input and indices should have the same number of dimensions, "

@@ -32,10 +32,10 @@ class Variance(Op):
         xp, over = self.xp, {"axis": self.dims, "keepdims": True}
         wide = x.astype(xp.float32) if x.dtype == xp.float16 else x
         distance = wide - xp.sum(wide, **over) / size_of(x.shape, self.dims)
-        squares = distance.real * distance.real
         if x.dtype.kind == "c":
-            squares += distance.imag * distance.imag
-        squares = xp.sum(squares, axis=self.dims, keepdims=self.keepdim)
+            distance = xp.abs(distance)
+        distance *= distance
+        squares = xp.sum(distance, axis=self.dims, keepdims=self.keepdim)
         variance = xp.true_divide(squares, max(self.freedom, 0), out=out)
         return variance.astype(x.real.dtype, copy=False) if out is None else variance
 
