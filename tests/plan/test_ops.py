@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import trainctl
-from tests.autograd.ops.harness import Row, _call, _cotangent, _map_arrays
+from tests.autograd.ops.harness import Row, _call, _map_arrays
 from tests.backend.test_device_ops import rows
 
 

@@ -39,7 +39,12 @@ class Kernel:
             folder = _cache_folder()
             if folder is not None:
                 numba.config.CACHE_DIR = str(folder)
-            options = {"nogil": True, "fastmath": _MATH, "error_model": "numpy", "cache": folder is not None}
+            options: dict[str, Any] = {
+                "nogil": True,
+                "fastmath": _MATH,
+                "error_model": "numpy",
+                "cache": folder is not None,
+            }
             self._compiled = numba.njit(list(self.signatures), **options)(self.function)
         return self._compiled
 

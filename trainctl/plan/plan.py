@@ -39,7 +39,7 @@ class Plan:
         self.records = without_dead_work(trace)
         lay_out(self.records)
         self.context = Context(threads)
-        self.kept = [(each.tensor, each.array) for each in trace.values if each.origin == "kept"]
+        self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()
         self.runs: list[Run] = []
@@ -84,10 +84,9 @@ class Plan:
     def _output(self, returned: Returned, inputs: Sequence[Tensor]) -> Tensor:
         """Return a tensor of the caller's own: what it holds stays as it is in later replays."""
         value = returned.value
-        if value.base is None and value.origin == "input":
-            return inputs[value.place]
-        if value.base is None and value.tensor is not None:
-            return value.tensor
+        given = inputs[value.place] if value.place >= 0 else value.tensor
+        if given is not None:
+            return given if returned.is_given else given.detach()
         output = Tensor._wrap(self._arrays[value].copy(order="K"))
         if returned.requires_grad:
             output._requires_grad, output._grad_fn = True, self._released

@@ -36,6 +36,7 @@ class Recorder(Observer):
 
     def __init__(self, inputs: Iterable[Tensor]) -> None:
         self.trace = Trace()
+        self._inputs = list(inputs)
         self._values: dict[int, Value] = {}
         self._fresh: set[int] = set()  # arrays put into tensors since; an id leaves both tables with its array
         self._watched: list[Any] = []
@@ -43,7 +44,7 @@ class Recorder(Observer):
         self._modules: dict[int, Any] = {}
         self._path: list[Any] = []
         self._walked: set[Op] = set()
-        for place, tensor in enumerate(inputs):
+        for place, tensor in enumerate(self._inputs):
             self._check_array(tensor._array)
             self._add(tensor._array, "input", place=place)
 
@@ -142,7 +143,9 @@ class Recorder(Observer):
         if isinstance(result, Tensor):
             if result.requires_grad and result.grad_fn is not None and result.grad_fn not in self._walked:
                 self.refuse("its result is still part of a graph; call backward() inside, or run it under no_grad()")
-            return Returned(self._operand(result), result.requires_grad)
+            value = self._operand(result)
+            given = value.tensor if value.origin == "kept" else self._inputs[value.place] if value.place >= 0 else None
+            return Returned(value, result.requires_grad, result is given)
         if type(result) in (tuple, list):
             return type(result)(map(self._returned, result))
         if type(result) is dict:
@@ -156,7 +159,7 @@ class Recorder(Observer):
     def _operand(self, each: Any) -> Any:
         """Return what stands for an operand: a value for a tensor, a number for itself."""
         if not isinstance(each, Tensor):
-            if hasattr(each, "dtype") and getattr(each, "ndim", 0):
+            if hasattr(each, "dtype") and hasattr(each, "ndim"):
                 self.refuse("an op is given an array that is no tensor")
             return each
         array = each._array
@@ -202,7 +205,7 @@ class Recorder(Observer):
     def _check_params(self, node: Op) -> None:
         if not node.replays:
             self.refuse(f"what {type(node).__name__} gives depends on values in a shape or in Python")
-        if any(isinstance(each, (Tensor, numpy.ndarray)) and each.ndim for each in node.params.values()):
+        if any(isinstance(each, (Tensor, numpy.ndarray)) for each in node.params.values()):
             self.refuse(f"{type(node).__name__} takes an array as a parameter")
 
     def _module(self) -> str:
@@ -222,11 +225,11 @@ class Recorder(Observer):
 
         with _recording:
             before, state.watcher = state.watcher, self
-            Tensor._wrap = classmethod(wrap)  # type: ignore[method-assign,assignment]
+            setattr(Tensor, "_wrap", classmethod(wrap))  # noqa: B010 - a method is replaced: mypy forbids the assignment
             try:
                 yield
             finally:
-                Tensor._wrap = original
+                setattr(Tensor, "_wrap", original)  # noqa: B010 - see above
                 state.watcher = before
 
 

@@ -94,10 +94,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A tensor among what a step returned."""
+    """A tensor among what a step returned.
+
+    Attributes:
+        value: its elements.
+        requires_grad: whether it is part of a graph (one that was used), or a leaf of one.
+        is_given: it is an argument or a kept tensor itself, not another one around its elements.
+    """
 
     value: Value
     requires_grad: bool
+    is_given: bool
 
 
 Record = Apply | Gradient | Effect
@@ -147,7 +154,7 @@ def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Op):  # one op may be another's parameter
         return _same(a.params, b.params)
     if isinstance(a, Returned):
-        return a.requires_grad == b.requires_grad and _same(a.value, b.value)
+        return (a.requires_grad, a.is_given) == (b.requires_grad, b.is_given) and _same(a.value, b.value)
     if isinstance(a, (tuple, list)):
         return len(a) == len(b) and all(map(_same, a, b))
     if isinstance(a, dict):

@@ -72,6 +72,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 
 class BinCount(Op):
+    replays = False
     differentiable = False
     minlength: int
 

@@ -21,6 +21,7 @@ class Distinct(Op):
     It has no gradient, and says so when asked. A NaN equals nothing, so every NaN is an entry of its own.
     """
 
+    replays = False
     dim: int | None
     sorts: bool
 

@@ -95,7 +95,7 @@ class SequentialLR(_Combined):
         self._last_lr = first.get_last_lr()
 
     @as_effect
-    def step(self) -> None:  # type: ignore[override]  # PyTorch's too takes no epoch
+    def step(self) -> None:
         """Step the schedule whose turn it is; a new one begins."""
         self.last_epoch += 1
         turn = bisect_right(self._milestones, self.last_epoch)
@@ -146,7 +146,7 @@ class ChainedScheduler(_Combined):
         self._last_lr = self._rates()
 
     @as_effect
-    def step(self) -> None:  # type: ignore[override]  # PyTorch's too takes no epoch
+    def step(self) -> None:
         """Step all schedules."""
         for each in self._schedulers:
             each.step()

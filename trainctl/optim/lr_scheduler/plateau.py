@@ -80,7 +80,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.num_bad_epochs = 0
 
     @as_effect
-    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]  # as PyTorch's
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:
         """Note an epoch's metric, and lower the learning rates if it is time."""
         if epoch is not None:
             warnings.warn(_EPOCH_GIVEN, UserWarning, stacklevel=2)
