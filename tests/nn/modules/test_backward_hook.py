@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import trainctl
 from tests.scripts import Scripts
 
 scripts = Scripts()
