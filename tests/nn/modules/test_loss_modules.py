@@ -60,4 +60,14 @@ def another_power(lib):
     lib.nn.MultiMarginLoss(p=3)
 
 
+@scripts.raises(TypeError, "delta must be a float or int, got: <class 'complex'>")
+def a_complex_threshold(lib):
+    lib.nn.HuberLoss(delta=1 + 0j)
+
+
+@scripts.raises(ValueError, "weight must be one-dimensional")
+def a_matrix_of_class_weights(lib):
+    lib.nn.MultiMarginLoss(weight=lib.ones(2, 2))(lib.ones(1, 2), lib.ones(1))
+
+
 test_script = scripts.test()
