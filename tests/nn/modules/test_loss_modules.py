@@ -67,7 +67,12 @@ def a_complex_threshold(lib):
 
 @scripts.raises(ValueError, "weight must be one-dimensional")
 def a_matrix_of_class_weights(lib):
-    lib.nn.MultiMarginLoss(weight=lib.ones(2, 2))(lib.ones(1, 2), lib.ones(1))
+    lib.nn.functional.multi_margin_loss(lib.ones(1, 2), lib.ones(1), weight=lib.ones(2, 2))
+
+
+@scripts.raises(ValueError, "MultiMarginLoss: expected weight to be None or 1D tensor, got 2D instead")
+def a_layer_of_a_matrix_of_class_weights(lib):
+    lib.nn.MultiMarginLoss(weight=lib.ones(2, 2))
 
 
 test_script = scripts.test()

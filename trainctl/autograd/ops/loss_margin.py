@@ -89,8 +89,6 @@ def _check_range(target: Tensor, low: int, classes: int) -> None:
 
 
 def _class_weights(weight: Tensor, input: Tensor, classes: int, column: Tensor) -> Tensor:
-    if weight._array.ndim != 1:
-        raise ValueError(f"weight must be one-dimensional, got {list(weight.shape)}")
     if weight._array.size != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     if weight._array.dtype != input._array.dtype:
