@@ -7,6 +7,7 @@ A kernel is written twice beside each other: as NumPy calls, which always work, 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable
@@ -26,16 +27,15 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
-        functools.update_wrapper(self, function)
         self.function, self.signatures = function, signatures
+        self.__doc__ = function.__doc__
         self._compiled: Any = None
 
     @property
     def compiled(self) -> Any:
         """The compiled loop, which runs without the interpreter's lock."""
         if self._compiled is None:
-            import numba  # type: ignore[import-untyped]  # it ships no types
-
+            numba: Any = importlib.import_module("numba")
             folder = _cache_folder()
             if folder is not None:
                 numba.config.CACHE_DIR = str(folder)
