@@ -23,7 +23,7 @@ LAYERS = (
     ("errors", "version"),
     ("backend",),
     ("autograd",),
-    ("storage",),
+    ("storage", "plan"),
     ("namespace",),  # the engine as `trainctl.NAME`
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
     ("train",),
