@@ -24,7 +24,11 @@ class NotReplayed(UserWarning):
 
 
 def compile(
-    fn: Callable[..., Any], *, threads: int | None = None, notify: Callable[[str], None] | None = None
+    fn: Callable[..., Any],
+    *,
+    threads: int | None = None,
+    notify: Callable[[str], None] | None = None,
+    undo: Callable[[], Callable[[], None]] | None = None,
 ) -> Compiled:
     """Return ``fn`` so that calls with arguments of the same shapes replay what the first ones did.
 
@@ -39,6 +43,9 @@ def compile(
         fn: the step.
         threads: how many a plan may use; default: the cores this process may use.
         notify: called with the text instead of the warning.
+        undo: called before the step is recorded; what it returns puts everything back that the step changes. The
+            recordings then count for nothing and the plan takes the step from the first call on, so that a run's
+            results do not depend on where it began.
 
     Example:
         >>> import trainctl
@@ -56,7 +63,7 @@ def compile(
         >>> losses[3] < losses[0], len(step.plans)
         (True, 1)
     """
-    return Compiled(fn, threads or usable_cores(), notify)
+    return Compiled(fn, threads or usable_cores(), notify or _warn, undo)
 
 
 class Compiled:
@@ -68,10 +75,16 @@ class Compiled:
         reasons: why signatures without a plan have none.
     """
 
-    def __init__(self, fn: Callable[..., Any], threads: int, notify: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        threads: int,
+        notify: Callable[[str], None],
+        undo: Callable[[], Callable[[], None]] | None,
+    ) -> None:
         functools.update_wrapper(self, fn)
         self.fn, self.threads = fn, threads
-        self._notify = notify or _warn
+        self._notify, self._undo = notify, undo
         self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
         self._known: dict[Any, list[tuple[Surroundings, Plan]]] = {}
@@ -94,7 +107,22 @@ class Compiled:
                 return plan.replay(tensors)
         if key in self.reasons:
             return self.fn(*args, **kwargs)
+        if self._undo is not None:
+            self._rehearse(key, tensors, args, kwargs, self._undo())
+            return self(*args, **kwargs)
         return self._record(key, tensors, args, kwargs)
+
+    def _rehearse(
+        self, key: Any, tensors: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], restore: Any
+    ) -> None:
+        """Record the step twice without a trace in the world."""
+        for _ in range(2):
+            try:
+                self._record(key, tensors, args, kwargs)
+            finally:
+                restore()
+            if key in self.reasons:
+                return
 
     def _record(self, key: Any, tensors: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the step while looking on; make a plan once two recordings are the same."""

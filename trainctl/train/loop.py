@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trainctl
@@ -18,7 +19,7 @@ from trainctl.train.monitor import monitor_of
 from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
-from trainctl.train.state import capture, load_weights, restore
+from trainctl.train.state import capture, load_weights, restore, rewind_to_here
 from trainctl.train.stops import diverged, infinite_weight, interrupted
 from trainctl.train.summary import device_of, number, summarize
 from trainctl.train.threads import blas_threads, resolve_threads
@@ -109,12 +110,19 @@ class _Loop:
         self.mark = time.perf_counter()
         self.notices: list[str] = []
         self.take_step = self._compiled(self._step)
+        self.measure = self._compiled(self._measure)
 
     def _compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return the step as ``train.compile`` wants it."""
         if not self.config.train.compile or device_of(self.model) != "cpu":
             return step
-        return trainctl.compile(step, notify=self.notices.append)
+        undo = partial(rewind_to_here, self.model, self.optimizer)
+        return trainctl.compile(step, threads=self.threads, notify=self.notices.append, undo=undo)
+
+    def _measure(self, inputs: Any, target: Any) -> Any:
+        """Return the output for one batch and its loss."""
+        output = self.model(inputs)
+        return output, self.loss(output, target)
 
     def _step(self, inputs: Any, target: Any) -> Any:
         """Learn from one batch; return its loss."""
@@ -276,7 +284,9 @@ class _Loop:
         if data is None:
             return None
         loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
-        return evaluate(self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop)
+        return evaluate(
+            self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.measure
+        )
 
     # -- stopping and saving ----------------------------------------------------------------------
 

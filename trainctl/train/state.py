@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -43,6 +44,27 @@ def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
     except ValueError as error:
         raise CheckpointError(f"the checkpoint's optimizer state does not fit: {error}", hint=_OTHER_MODEL) from error
     trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
+
+
+def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
+    """Return a function that puts weights, buffers, optimizer and random stream back to what they are now.
+
+    The tensors stay the same objects; gradients are dropped.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    copies = [each.detach().clone() for each in tensors]
+    state = deepcopy(optimizer.state_dict())
+    stream = trainctl.get_rng_state()
+
+    def rewind() -> None:
+        with trainctl.no_grad():
+            for tensor, copy in zip(tensors, copies, strict=True):
+                tensor.copy_(copy)
+        model.zero_grad()
+        optimizer.load_state_dict(state)
+        trainctl.set_rng_state(stream)
+
+    return rewind
 
 
 def load_weights(checkpoint: Checkpoint, model: Any) -> None:
