@@ -98,7 +98,6 @@ def randperm(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return the integers ``0 .. n - 1`` in random order.
 
