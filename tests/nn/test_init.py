@@ -110,17 +110,6 @@ def the_identity_of_a_vector(lib):
     lib.nn.init.eye_(lib.empty(3))
 
 
-@scripts.gives([[[[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]], [[[1.0]], [[1.0]]]])
-def dirac(lib):
-    one, two = lib.empty(2, 2, 2), lib.empty(2, 1, 1)
-    return [lib.nn.init.dirac_(one).tolist(), lib.nn.init.dirac_(two, groups=2).tolist()]
-
-
-@scripts.raises(ValueError, "Only tensors with 3, 4, or 5 dimensions are supported")
-def dirac_of_a_matrix(lib):
-    lib.nn.init.dirac_(lib.empty(2, 2))
-
-
 @scripts.raises(ValueError, "dim 0 must be divisible by groups")
 def dirac_in_groups_that_do_not_fit(lib):
     lib.nn.init.dirac_(lib.empty(3, 1, 1), groups=2)

@@ -124,7 +124,6 @@ def rand(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, uniform in [0, 1).
 
@@ -142,7 +141,6 @@ def randn(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, normal with mean 0 and variance 1.
 
