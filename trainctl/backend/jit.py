@@ -61,6 +61,14 @@ class Part:
         self._make = make
         self.__doc__ = make.__doc__
 
+    def __call__(self, *args: Any) -> Any:
+        """Be what a kernel calls; outside of one there is nothing to do.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(f"{self._make.__name__} exists in compiled loops alone")
+
     @functools.cached_property
     def compiled(self) -> Any:
         """What Numba sees."""
