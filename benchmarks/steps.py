@@ -114,7 +114,7 @@ def print_profile(workload: Workload, sides: Sides) -> None:
     """Print where a plan's time goes, if there is one."""
     from benchmarks import plan_profile
 
-    for plan in sides.plan.plans.values():
+    for plan in sides.plan.plans:
         facts = {"calls": len(plan.runs), "shared memory": f"{plan.block_size / 2**20:.1f} MiB"}
         rows = plan_profile.rows_of(plan, sides.calls[PLAN], rounds=15)
         report.publish(f"{workload.title}: the plan's calls", facts, rows, None)
