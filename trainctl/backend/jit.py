@@ -69,6 +69,16 @@ def available() -> bool:
     return os.environ.get("TRAINCTL_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
 
 
+def kind() -> str:
+    """Return whose loops run by default: ``numba`` or ``numpy``.
+
+    Example:
+        >>> kind() in ("numba", "numpy")
+        True
+    """
+    return "numba" if available() else "numpy"
+
+
 @functools.cache
 def _cache_folder() -> Path | None:
     """Return where compiled code is kept, None where nothing can be written."""

@@ -9,8 +9,10 @@ from typing import Any
 
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import jit
 from trainctl.backend.threads import usable_cores
 from trainctl.plan.guards import Surroundings, Unhashable, signature
+from trainctl.plan.lowering import Context
 from trainctl.plan.plan import Plan
 from trainctl.plan.recorder import Recorder
 from trainctl.plan.trace import Trace
@@ -27,6 +29,7 @@ def compile(
     fn: Callable[..., Any],
     *,
     threads: int | None = None,
+    kernels: str | None = None,
     notify: Callable[[str], None] | None = None,
     undo: Callable[[], Callable[[], None]] | None = None,
 ) -> Compiled:
@@ -42,6 +45,7 @@ def compile(
     Args:
         fn: the step.
         threads: how many a plan may use; default: the cores this process may use.
+        kernels: ``numba`` for compiled loops, ``numpy`` for its calls alone; default: Numba's where it is installed.
         notify: called with the text instead of the warning.
         undo: called before the step is recorded; what it returns puts everything back that the step changes. The
             recordings then count for nothing and the plan takes the step from the first call on, so that a run's
@@ -63,7 +67,8 @@ def compile(
         >>> losses[3] < losses[0], len(step.plans)
         (True, 1)
     """
-    return Compiled(fn, threads or usable_cores(), notify or _warn, undo)
+    compiled = jit.available() and kernels != "numpy"
+    return Compiled(fn, Context(threads or usable_cores(), compiled), notify or _warn, undo)
 
 
 class Compiled:
@@ -78,12 +83,12 @@ class Compiled:
     def __init__(
         self,
         fn: Callable[..., Any],
-        threads: int,
+        context: Context,
         notify: Callable[[str], None],
         undo: Callable[[], Callable[[], None]] | None,
     ) -> None:
         functools.update_wrapper(self, fn)
-        self.fn, self.threads = fn, threads
+        self.fn, self._context = fn, context
         self._notify, self._undo = notify, undo
         self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
@@ -147,7 +152,7 @@ class Compiled:
     def _add(self, key: Any, trace: Trace) -> None:
         """Make a plan, and let the oldest go where they are too many."""
         kept = [each.tensor for each in trace.values if each.tensor is not None]
-        plan = Plan(trace, self.threads)
+        plan = Plan(trace, self._context)
         self._known.setdefault(key, []).insert(0, (Surroundings(self.fn, trace.modules, kept), plan))
         self.plans.append(plan)
         if len(self.plans) > MOST_PLANS:

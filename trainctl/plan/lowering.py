@@ -21,13 +21,15 @@ class Context:
 
     Args:
         threads: how many may work at once.
+        compiled: whether the loops may be Numba's.
 
     Attributes:
         pool: the threads.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, compiled: bool) -> None:
         self.pool: Pool = pool(threads)
+        self.compiled = compiled
 
     def in_parts(self, parts: list[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""

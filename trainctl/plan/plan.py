@@ -28,17 +28,18 @@ class Plan:
 
     Args:
         trace: what the step did.
+        context: what its calls share.
 
     Attributes:
         runs: the calls of a replay, in order.
         block_size: bytes of memory that all intermediate arrays share.
     """
 
-    def __init__(self, trace: Trace, threads: int = 1) -> None:
+    def __init__(self, trace: Trace, context: Context) -> None:
         self.trace = trace
         self.records = without_dead_work(trace)
         lay_out(self.records)
-        self.context = Context(threads)
+        self.context = context
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()
