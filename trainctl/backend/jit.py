@@ -24,10 +24,11 @@ class Kernel:
     Args:
         function: the loop, in the Python that Numba compiles.
         signatures: the argument types that it is compiled for, as Numba writes them.
+        exact: every operation is rounded as it is written, as NumPy's are.
     """
 
-    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
-        self.function, self.signatures = function, signatures
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...], exact: bool = False) -> None:
+        self.function, self.signatures, self.exact = function, signatures, exact
         self.__doc__ = function.__doc__
         self._compiled: Any = None
 
@@ -41,7 +42,7 @@ class Kernel:
                 numba.config.CACHE_DIR = str(folder)
             options: dict[str, Any] = {
                 "nogil": True,
-                "fastmath": _MATH,
+                "fastmath": False if self.exact else _MATH,
                 "error_model": "numpy",
                 "cache": folder is not None,
             }
@@ -49,8 +50,8 @@ class Kernel:
         return self._compiled
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Mark a loop as one to be compiled for these argument types.
+def kernel(*signatures: str, exact: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
+    """Mark a loop as one to be compiled for these argument types; ``exact``: with NumPy's own rounding.
 
     Example:
         >>> @kernel("void(f4[::1], f4)")
@@ -60,7 +61,7 @@ def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
         >>> scale.signatures
         ('void(f4[::1], f4)',)
     """
-    return lambda function: Kernel(function, signatures)
+    return lambda function: Kernel(function, signatures, exact)
 
 
 @functools.cache

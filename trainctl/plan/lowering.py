@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy
@@ -10,7 +11,7 @@ import numpy
 from trainctl.autograd.op import Op
 from trainctl.backend.arrays import Array
 from trainctl.backend.threads import Pool, pool
-from trainctl.plan.trace import Apply
+from trainctl.plan.trace import Apply, Effect
 
 Run = Callable[[], Any]
 Lowering = Callable[[Apply, list[Any], list[Any], "Context"], list[Run] | None]
@@ -33,8 +34,8 @@ class Context:
 
     def in_parts(self, parts: list[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) == 1 or self.pool.threads == 1:
+            return one_by_one(parts)
         run = self.pool.run
         return lambda: run(parts)
 
@@ -82,6 +83,13 @@ def lowered(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     return None if lowering is None else lowering(record, arrays, outs, context)
 
 
+def lowered_effect(record: Effect, context: Context) -> Run:
+    """Return the call for an effect: its own where there is no better one."""
+    from trainctl.plan.kernels.optimizers import optimizer_step
+
+    return optimizer_step(record, context) or record.call
+
+
 def rows_of(image: Array) -> Array | None:
     """Return ``[N, C, H, W]`` that lies channels last as ``[N * H * W, C]``, None if it lies otherwise."""
     last = image.transpose(0, 2, 3, 1)
@@ -96,6 +104,16 @@ def cut(count: int, size: int) -> list[slice]:
         [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def one_by_one(calls: list[Run]) -> Run:
+    """Return several calls as one."""
+    return calls[0] if len(calls) == 1 else partial(_all, calls)
+
+
+def _all(calls: list[Run]) -> None:
+    for call in calls:
+        call()
 
 
 def plain_float(*arrays: Any) -> bool:

@@ -15,12 +15,15 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise
+from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
+from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
-from trainctl.plan.liveness import lifetimes, values_in, without_dead_work
-from trainctl.plan.lowering import Context, Run, lowered
+from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
+from trainctl.plan.lowering import Context, Run, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
-from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, Trace, Value, Write
+from trainctl.plan.table_gradient import TableSlot
+from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
 
 
 class Plan:
@@ -37,14 +40,14 @@ class Plan:
 
     def __init__(self, trace: Trace, context: Context) -> None:
         self.trace = trace
-        self.records = without_dead_work(trace)
+        self.records = fused(without_dead_work(trace), trace.result)
         lay_out(self.records)
         self.context = context
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()
         self.runs: list[Run] = []
-        self._slots: list[GradientSlot] = []
+        self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
         self._released = _Released()
@@ -100,7 +103,7 @@ class Plan:
         for value in self.trace.values:
             if value.origin in ("kept", "constant") and value.base is None:
                 self._arrays[value] = value.array
-        used = {each.root for record in self.records for each in _inputs_of(record)} | {
+        used = {each.root for record in self.records for each in read_by(record)} | {
             each.root for each in values_in(self.trace.result)
         }
         self._inputs: list[Array | None] = []
@@ -153,7 +156,9 @@ class Plan:
 
     def _lower(self, record: Record) -> list[Run]:
         if isinstance(record, Effect):
-            return [record.call]
+            return [lowered_effect(record, self.context)]
+        if isinstance(record, RowsGradient):
+            return self._rows_gradient(record)
         if isinstance(record, Gradient):
             return [self._gradient(record)]
         node = record.node()
@@ -185,6 +190,11 @@ class Plan:
             return partial(_add_gradient, leaf, array)
         self._slots.append(GradientSlot(leaf, array))
         return self._slots[-1].give
+
+    def _rows_gradient(self, record: RowsGradient) -> list[Run]:
+        rows, run = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
+        self._slots.append(TableSlot(record.leaf, rows))
+        return [run, self._slots[-1].give]
 
     def _assumptions(self) -> list[tuple[Tensor, bool]]:
         """Return the leaves whose gradient must be there, or not be there, before the step, as it was while recording."""
@@ -247,12 +257,6 @@ def _add_gradient(leaf: Tensor, array: Array) -> None:
     assert there is not None
     numpy.add(there._array, array, out=there._array)
     there._bump_version()
-
-
-def _inputs_of(record: Record) -> list[Value]:
-    if isinstance(record, Gradient):
-        return [] if record.value is None else [record.value]
-    return [] if isinstance(record, Effect) else [each for each in record.inputs if isinstance(each, Value)]
 
 
 def _size(value: Value) -> int:
