@@ -40,7 +40,7 @@ class Plan:
 
     def __init__(self, trace: Trace, context: Context) -> None:
         self.trace = trace
-        self.records = fused(without_dead_work(trace), trace.result)
+        self.records = fused(without_dead_work(trace), trace.result, context.compiled)
         lay_out(self.records)
         self.context = context
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
