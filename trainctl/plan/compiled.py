@@ -24,7 +24,11 @@ class NotReplayed(UserWarning):
 
 
 def compile(
-    fn: Callable[..., Any], *, threads: int | None = None, notify: Callable[[str], None] | None = None
+    fn: Callable[..., Any],
+    *,
+    threads: int | None = None,
+    deterministic: bool = False,
+    notify: Callable[[str], None] | None = None,
 ) -> Compiled:
     """Return ``fn`` so that calls with arguments of the same shapes replay what the first ones did.
 
@@ -38,6 +42,8 @@ def compile(
     Args:
         fn: the step.
         threads: how many a plan may use; default: the cores this process may use.
+        deterministic: the same bits whatever the number of threads. Without it a plan may let the BLAS library share
+            its products out, which then differ by rounding; only plans of small products do, which it makes faster.
         notify: called with the text instead of the warning.
 
     Example:
@@ -56,7 +62,7 @@ def compile(
         >>> losses[3] < losses[0], len(step.plans)
         (True, 1)
     """
-    return Compiled(fn, threads or usable_cores(), notify)
+    return Compiled(fn, threads or usable_cores(), notify, deterministic)
 
 
 class Compiled:
@@ -68,9 +74,15 @@ class Compiled:
         reasons: why signatures without a plan have none.
     """
 
-    def __init__(self, fn: Callable[..., Any], threads: int, notify: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        threads: int,
+        notify: Callable[[str], None] | None = None,
+        deterministic: bool = False,
+    ) -> None:
         functools.update_wrapper(self, fn)
-        self.fn, self.threads = fn, threads
+        self.fn, self.threads, self.deterministic = fn, threads, deterministic
         self._notify = notify or _warn
         self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
@@ -119,7 +131,7 @@ class Compiled:
     def _add(self, key: Any, trace: Trace) -> None:
         """Make a plan, and let the oldest go where they are too many."""
         kept = [each.tensor for each in trace.values if each.tensor is not None]
-        plan = Plan(trace, self.threads)
+        plan = Plan(trace, self.threads, self.deterministic)
         self._known.setdefault(key, []).insert(0, (Surroundings(self.fn, trace.modules, kept), plan))
         self.plans.append(plan)
         if len(self.plans) > MOST_PLANS:
