@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,11 +12,27 @@ import numpy
 
 from trainctl.autograd.op import Op
 from trainctl.backend.arrays import Array
-from trainctl.backend.threads import Pool, pool
+from trainctl.backend.threads import Pool, blas, pool
+from trainctl.plan.products import PRODUCTS
 from trainctl.plan.trace import Apply, Effect
 
 Run = Callable[[], Any]
 Lowering = Callable[[Apply, list[Any], list[Any], "Context"], list[Run] | None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How plans are to be made.
+
+    Attributes:
+        threads: how many may work at once.
+        compiled: whether the loops may be Numba's.
+        deterministic: the number of threads shall not change the results.
+    """
+
+    threads: int = 1
+    compiled: bool = False
+    deterministic: bool = False
 
 
 class Context:
@@ -23,14 +41,27 @@ class Context:
     Args:
         threads: how many may work at once.
         compiled: whether the loops may be Numba's.
+        blas_threads: how many of them are the BLAS library's; if more than one, the pool has none.
 
     Attributes:
         pool: the threads.
     """
 
-    def __init__(self, threads: int, compiled: bool) -> None:
-        self.pool: Pool = pool(threads)
+    def __init__(self, threads: int, compiled: bool, blas_threads: int = 1) -> None:
         self.compiled = compiled
+        self.blas_threads = blas_threads
+        self.pool: Pool = pool(threads if blas_threads == 1 else 1)
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let BLAS have its share of the threads inside the block."""
+        library = blas()
+        before = library.threads()
+        library.use(self.blas_threads)
+        try:
+            yield
+        finally:
+            library.use(before)
 
     def in_parts(self, parts: list[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
@@ -79,6 +110,8 @@ def lowered(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     """Return the calls for a record, None where its ``forward`` is all there is."""
     from trainctl.plan import kernels  # noqa: F401 - they enter themselves
 
+    if context.blas_threads > 1 and record.op in PRODUCTS:
+        return None
     lowering = LOWERINGS.get(record.op)
     return None if lowering is None else lowering(record, arrays, outs, context)
 

@@ -20,8 +20,9 @@ from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
-from trainctl.plan.lowering import Context, Run, lowered, lowered_effect
+from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
+from trainctl.plan.products import blas_threads
 from trainctl.plan.table_gradient import TableSlot
 from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
 
@@ -31,18 +32,19 @@ class Plan:
 
     Args:
         trace: what the step did.
-        context: what its calls share.
+        settings: how it is to be made.
 
     Attributes:
         runs: the calls of a replay, in order.
         block_size: bytes of memory that all intermediate arrays share.
     """
 
-    def __init__(self, trace: Trace, context: Context) -> None:
+    def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        self.records = fused(without_dead_work(trace), trace.result, context.compiled)
+        self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
         lay_out(self.records)
-        self.context = context
+        share = 1 if settings.deterministic else blas_threads(self.records, settings.threads)
+        self.context = Context(settings.threads, settings.compiled, share)
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()
@@ -72,8 +74,9 @@ class Plan:
         for array, tensor in zip(self._inputs, inputs, strict=True):
             if array is not None:
                 numpy.copyto(array, tensor._array)
-        for run in self.runs:
-            run()
+        with self.context.computing():
+            for run in self.runs:
+                run()
         return self._returned(self.trace.result, inputs)
 
     def _returned(self, result: Any, inputs: Sequence[Tensor]) -> Any:
