@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,43 @@ class Kernel:
                 "error_model": "numpy",
                 "cache": folder is not None,
             }
-            self._compiled = numba.njit(list(self.signatures), **options)(self.function)
+            self._compiled = numba.njit(list(self.signatures), **options)(_bound(self.function))
         return self._compiled
+
+
+class Part:
+    """Something that kernels call by its global name: made, with Numba, when the first of them is compiled.
+
+    Args:
+        make: returns what Numba is to see in its place.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    @functools.cached_property
+    def compiled(self) -> Any:
+        """What Numba sees."""
+        return self._make()
+
+    def __call__(self, *args: Any) -> Any:
+        """Run it from Python."""
+        return self.compiled(*args)
+
+
+def _bound(function: Any) -> Any:
+    """Return a function whose globals that are kernels, or parts of them, are the compiled ones."""
+    names = {
+        name: each.compiled
+        for name in function.__code__.co_names
+        if isinstance(each := function.__globals__.get(name), (Kernel, Part))
+    }
+    if not names:
+        return function
+    bound = types.FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
+    bound.__qualname__ = function.__qualname__
+    return bound
 
 
 def kernel(*signatures: str, exact: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
