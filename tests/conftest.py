@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Before NumPy is imported: the tests' products are small, and idle workers of the BLAS library spin on cores
@@ -18,6 +19,12 @@ collect_ignore = ["fixtures"]
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests themselves, tens of thousands of objects, out of what each garbage collection goes through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
