@@ -238,7 +238,7 @@ def test_what_a_layer_refuses_is_reported_in_its_words_at_its_line(model, place,
         (
             {"loss": "MSELoss"},
             ("2:7", "loss: MSELoss takes numbers as targets; those of MNIST are class numbers",
-             "write `loss: CrossEntropyLoss` or `loss: NLLLoss`"),
+             "write `loss: CrossEntropyLoss` or `loss: MultiMarginLoss` or `loss: NLLLoss`"),
         ),
         (
             {"loss": "{CrossEntropyLoss: {reduction: none}}"},

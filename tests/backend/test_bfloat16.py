@@ -99,3 +99,45 @@ def test_a_step_of_sgd_in_bfloat16():
 def test_numpy_has_no_such_type():
     with pytest.raises(TypeError, match="BFloat16"):
         trainctl.ones(2, dtype=trainctl.bfloat16).numpy()
+
+
+@pytest.mark.parametrize("name", ["Adam", "LBFGS", "Muon", "Rprop"])
+def test_a_step_of_other_optimizers_in_bfloat16(name):
+    from trainctl import nn, optim
+
+    weight = nn.Parameter(trainctl.tensor([[2.0, -1.0], [0.5, 3.0]]).bfloat16())
+    optimizer = getattr(optim, name)([weight], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (weight * weight).sum()
+        loss.backward()
+        return loss
+
+    before = closure().item()
+    optimizer.step(closure)
+    assert weight.dtype == trainctl.bfloat16
+    assert closure().item() < before
+
+
+def random_draws():
+    from trainctl.nn import functional as F
+    from trainctl.nn import init
+
+    return {
+        "dropout": lambda x: F.dropout(x, 0.5),
+        "rrelu": lambda x: F.rrelu(x, training=True),
+        "gumbel_softmax": lambda x: F.gumbel_softmax(x),
+        "normal_": lambda x: x.normal_(),
+        "uniform_": lambda x: x.uniform_(1, 2),
+        "kaiming_uniform_": init.kaiming_uniform_,
+        "orthogonal_": init.orthogonal_,
+        "trunc_normal_": init.trunc_normal_,
+    }
+
+
+@pytest.mark.parametrize("name", random_draws())
+def test_draws_in_bfloat16(name):
+    drawn = random_draws()[name](-trainctl.ones(20, 3).bfloat16())
+    assert drawn.dtype == trainctl.bfloat16
+    assert len(set(drawn.reshape(-1).tolist())) > 1

@@ -219,6 +219,52 @@ def a_set_of_parameters(lib):
     lib.optim.SGD([{"params": {leaf(lib)}}])
 
 
+@scripts.raises(ValueError, "all optimizer params should be with/without names. Some param names are missing")
+def only_some_parameters_with_names(lib):
+    lib.optim.SGD([("a", leaf(lib)), leaf(lib)], lr=0.1)
+
+
+@scripts.raises(ValueError, "cannot add param group with names to the optimizer")
+def only_some_groups_with_names(lib):
+    lib.optim.SGD([leaf(lib)], lr=0.1).add_param_group({"params": [("a", leaf(lib))]})
+
+
+@scripts.raises(ValueError, "Tensor lr must be 1-element")
+def a_learning_rate_of_two_elements(lib):
+    lib.optim.RMSprop([leaf(lib)], lr=lib.ones(2))
+
+
+@scripts.raises(ValueError, "betas must be either both floats or both Tensors")
+def one_beta_a_tensor(lib):
+    lib.optim.Adam([leaf(lib)], betas=(0.9, lib.tensor(0.99)))
+
+
+@scripts.raises(RuntimeError, "`fused` and `foreach` cannot be `True` together.")
+def two_implementations_at_once(lib):
+    lib.optim.Adam([leaf(lib)], fused=True, foreach=True)
+
+
+@scripts.gives([True, [0.0]])
+def zero_grad_sets_gradients_to_zero_where_they_are(lib):
+    w = leaf(lib)
+    w.grad = grad = lib.ones(1)
+    lib.optim.SGD([w], lr=0.1).zero_grad(set_to_none=False)
+    return [w.grad is grad, grad]
+
+
+@scripts.gives(["before", "after"])
+def hooks_of_all_optimizers(lib):
+    hooks = __import__(f"{lib.__name__}.optim.optimizer", fromlist=["optimizer"])
+    seen = []
+    with (
+        hooks.register_optimizer_step_pre_hook(lambda *_: seen.append("before")),
+        hooks.register_optimizer_step_post_hook(lambda *_: seen.append("after")),
+    ):
+        lib.optim.Adam([leaf(lib)]).step()
+    lib.optim.Adam([leaf(lib)]).step()
+    return seen
+
+
 test_script = scripts.test()
 
 

@@ -44,6 +44,37 @@ def test_a_loaded_optimizer_continues_to_the_bit(name, dtype):
     np.testing.assert_array_equal(descend(trainctl, again, second, range(7, 20)), path[7:])
 
 
+@scripts.gives(["collect", ["param_groups", "state"], "load", "loaded"])
+def hooks_around_the_state(lib):
+    seen, optimizer = [], lib.optim.SGD([leaf(lib)], lr=0.1)
+    optimizer.register_state_dict_pre_hook(lambda o: seen.append("collect"))
+    optimizer.register_state_dict_post_hook(lambda o, state: seen.append(sorted(state)))
+    optimizer.register_load_state_dict_pre_hook(lambda o, state: seen.append("load"))
+    optimizer.register_load_state_dict_post_hook(lambda o: seen.append("loaded"))
+    optimizer.load_state_dict(optimizer.state_dict())
+    return seen
+
+
+@scripts.gives(0.5)
+def a_hook_may_give_another_state(lib):
+    def faster(optimizer, state):
+        return {**state, "param_groups": [{**group, "lr": 0.5} for group in state["param_groups"]]}
+
+    optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
+    optimizer.register_load_state_dict_pre_hook(faster)
+    optimizer.load_state_dict(optimizer.state_dict())
+    return optimizer.param_groups[0]["lr"]
+
+
+@scripts.gives([])
+def plain_descent_has_no_state(lib):
+    w = leaf(lib)
+    w.grad = lib.ones(1)
+    optimizer = lib.optim.SGD([w], lr=0.1)
+    optimizer.step()
+    return [*optimizer.state]
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_layout_of_the_state_is_torch_s(name):
     def layout(lib):

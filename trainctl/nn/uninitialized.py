@@ -89,7 +89,7 @@ class UninitializedTensor(Tensor):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedTensor:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self._requires_grad, self.device, self.dtype)
         return memo[id(self)]

@@ -94,10 +94,7 @@ class Muon(Optimizer):
         wide = Tensor._wrap(step).float()
         step = orthogonal(wide._xp, wide._array, group["ns_coefficients"], group["ns_steps"], group["eps"])
         w *= 1 - lr * group["weight_decay"]
-        step = step.astype(
-            "float64" if w.dtype == "float64" else "float32", copy=False
-        )  # half precision counts in float32
-        w -= step * (lr * _shape_factor(w.shape, group["adjust_lr_fn"]))
+        w -= Tensor._wrap(step).to(parameter.dtype)._array * (lr * _shape_factor(w.shape, group["adjust_lr_fn"]))
         parameter._bump_version()
 
 

@@ -27,6 +27,7 @@ class Optimizer(Hooked):
     Raises:
         ValueError: no parameters, one named twice, or one that is no leaf.
         TypeError: something that is no tensor, or parameters in no order.
+        RuntimeError: ``fused`` together with ``foreach`` or ``differentiable``.
 
     Example:
         >>> import trainctl
@@ -49,6 +50,10 @@ class Optimizer(Hooked):
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
                 f"but got trainctl.{type(params).__name__}"
             )
+        if defaults.get("fused") and defaults.get("differentiable"):
+            raise RuntimeError("`fused` does not support `differentiable`")
+        if defaults.get("fused") and defaults.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []

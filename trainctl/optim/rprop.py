@@ -68,7 +68,7 @@ class Rprop(Optimizer):
         arrays = w, descent(parameter, grad, group), state["prev"]._array, state["step_size"]._array
         for part, g, before, sizes in real_parts(*arrays):
             agreement = g * before
-            sizes *= xp.where(agreement > 0, grow, xp.where(agreement < 0, shrink, 1.0))
+            sizes[...] = xp.where(agreement > 0, sizes * grow, xp.where(agreement < 0, sizes * shrink, sizes))
             xp.clip(sizes, smallest, largest, out=sizes)
             before[...] = xp.where(agreement < 0, xp.zeros_like(g), g)  # after a change of sign, stand still once
             part -= xp.sign(before) * sizes

@@ -56,3 +56,10 @@ def test_nothing_is_lost_far_out():
     want = trainctl.exp(x.detach())
     assert trainctl.allclose(y, want, rtol=1e-6, atol=0)
     assert trainctl.allclose(x.grad, want, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("name", ["elu", "celu", "selu"])
+def test_the_second_derivative_at_0_is_that_of_the_upper_side(name):
+    x = trainctl.zeros(1, requires_grad=True)
+    (slope,) = trainctl.autograd.grad(getattr(trainctl.nn.functional, name)(x).sum(), x, create_graph=True)
+    assert trainctl.autograd.grad(slope.sum(), x)[0].item() == 0

@@ -30,6 +30,8 @@ ROWS = [
     *(Row(f"nn.functional.adaptive_max_pool{n}d", sizes(n)) for n in (1, 2, 3)),
     Row("adaptive_avg_pool1d", [case(A(2, 3, 6), 4), case(A(2, 3, 6), (2,))]),
     *(Row(f"indices {n}d", [case(*each.args, return_indices=True) for each in sizes(n)], call=lambda lib, *args, n=n, **kwargs: getattr(lib.nn.functional, f"adaptive_max_pool{n}d")(*args, **kwargs)) for n in (1, 2, 3)),
+    *(Row(f"nn.functional.adaptive_max_pool{n}d_with_indices", [case(A(2, 3, *(6, 5, 4)[:n]), 2), case(A(2, 3, *(6, 5, 4)[:n]), 2, False)]) for n in (1, 2, 3)),
+    Row("adaptive_max_pool1d", [case(A(2, 3, 6), 4), case(A(2, 3, 6), (2,))]),
     Row("ties", [case(A(1, 1, 5, values=each), size, True) for each in ODD for size in (1, 2, 3, 7)], gradcheck=False, call=lambda lib, *args: lib.nn.functional.adaptive_max_pool1d(*args)),
     Row("means of nothing", [case(A(2, 0, 4), 2), case(A(2, 3, 0), 1)], grad=False, call=lambda lib, *args: lib.nn.functional.adaptive_avg_pool1d(*args)),
 ]  # fmt: skip

@@ -17,6 +17,29 @@ NAMES = [*CHANNELS, "alpha_dropout"]
 SHAPES = dict.fromkeys(NAMES, (3, 4, 2, 2)) | {"dropout1d": (3, 4, 2), "dropout3d": (3, 4, 2, 1, 2)}
 
 
+@scripts.gives([1.0, 1.0, [1.0, 1.0], [0.0, 0.0]])
+def dims_count_only_where_channels_are_drawn(lib):
+    drop, vector = lib.nn.functional.feature_alpha_dropout, lib.ones(2)
+    return [
+        drop(lib.tensor(1.0), 0.5, False).item(), drop(lib.tensor(1.0), 0.0, True).item(), drop(vector, 0.5, False),
+        drop(vector, 1.0, True),
+    ]  # fmt: skip
+
+
+@scripts.gives([[], [0, 3, 1, 1]])
+def nothing_is_dropped_from_nothing(lib):
+    return [
+        lib.nn.functional.feature_alpha_dropout(lib.ones(0), 0.5, True),
+        lib.nn.functional.dropout2d(lib.ones(0, 3, 1, 1)).shape,
+    ]
+
+
+@scripts.gives([True, [0.0, 0.0]])
+def all_is_dropped_in_place(lib):
+    x = lib.ones(2)
+    return [lib.nn.functional.dropout(x, 1.0, inplace=True) is x, x]
+
+
 @pytest.mark.parametrize(("name", "ndim"), BY_CHANNEL)
 def test_a_channel_is_dropped_as_a_whole(name, ndim):
     trainctl.manual_seed(0)

@@ -56,6 +56,8 @@ ROWS = [
         *options(n), case(shapes(n)[0], 3, 2, 1, False, False), case(shapes(n)[0], 3, 2, 1, True, False), case(shapes(n)[0], 3, 2, 1, True, True), case(shapes(n)[0], 2, divisor_override=3),
         case(shapes(n)[0], 3, 2, 1, True, False, -2), case(A(1, 2, 4, 4, 4, dtype="int64", low=-9, high=9)if n == 3 else A(2, 4, 4, dtype="int64", low=-9, high=9), 2),
     ]) for n in (2, 3)),
+    *(Row(f"nn.functional.max_pool{n}d_with_indices", [case(A(1, 2, *(5,) * n), 2), case(A(1, 2, *(5,) * n), 2, 1, 1, 1, True, False), case(A(2, *(5,) * n), 3, ceil_mode=True, return_indices=False)]) for n in (1, 2, 3)),
+    Row("max_pool1d_with_indices", [case(A(1, 2, 5), 2, 1)]),
     *(Row(f"nn.functional.lp_pool{n}d", [
         case(A(1, 2, *(4,) * n, low=0.1), p, 2) for p in (1, 2, 3.0, 2.5)
     ] + [case(A(1, 2, *(4,) * n), 2, 3, 1), case(A(2, *(4,) * n), 2, 3, stride=2, ceil_mode=True), case(A(1, 2, *(4,) * n), math.inf, 2), case(A(1, 2, *(4,) * n), -math.inf, 2, 1)]) for n in (1, 2, 3)),

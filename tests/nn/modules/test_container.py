@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import operator
 
 import pytest
 
@@ -286,6 +287,33 @@ def changing_a_dict_of_parameters(lib):
     names = list(made.keys())
     made.clear()
     return names, popped.shape, [name for name, _ in made.items()]
+
+
+@scripts.gives([["Tanh", "ReLU", "Tanh", "ReLU"], 2, ["Tanh", "ReLU", "GELU"]])
+def sequences_are_repeated_and_joined(lib):
+    pair = lib.nn.Sequential(lib.nn.Tanh(), lib.nn.ReLU())
+    names = [type(each).__name__ for each in pair * 2]
+    return [names, len(pair), [type(each).__name__ for each in pair + lib.nn.Sequential(lib.nn.GELU())]]
+
+
+@scripts.raises(ValueError, "Non-positive multiplication factor 0")
+def a_sequence_times_nothing(lib):
+    lib.nn.Sequential(lib.nn.ReLU()) * 0
+
+
+@scripts.raises(ValueError, "add operator supports only objects of Sequential class, but <class 'list'> is given")
+def a_sequence_and_a_list(lib):
+    operator.add(lib.nn.Sequential(lib.nn.ReLU()), [lib.nn.ReLU()])
+
+
+@scripts.raises(IndexError, "Index out of range: 5")
+def an_insertion_beyond_the_end(lib):
+    lib.nn.Sequential(lib.nn.ReLU()).insert(5, lib.nn.ReLU())
+
+
+@scripts.raises(ValueError, "ModuleDict update sequence element #0 has length 3; 2 is required")
+def a_dict_from_triples(lib):
+    lib.nn.ModuleDict([(1, 2, 3)])
 
 
 test_script = scripts.test()

@@ -60,4 +60,19 @@ def another_power(lib):
     lib.nn.MultiMarginLoss(p=3)
 
 
+@scripts.raises(TypeError, "delta must be a float or int, got: <class 'complex'>")
+def a_complex_threshold(lib):
+    lib.nn.HuberLoss(delta=1 + 0j)
+
+
+@scripts.raises(ValueError, "weight must be one-dimensional")
+def a_matrix_of_class_weights(lib):
+    lib.nn.functional.multi_margin_loss(lib.ones(1, 2), lib.ones(1), weight=lib.ones(2, 2))
+
+
+@scripts.raises(ValueError, "MultiMarginLoss: expected weight to be None or 1D tensor, got 2D instead")
+def a_layer_of_a_matrix_of_class_weights(lib):
+    lib.nn.MultiMarginLoss(weight=lib.ones(2, 2))
+
+
 test_script = scripts.test()

@@ -312,6 +312,62 @@ def a_parameter_is_no_buffer(lib):
     nested(lib).get_buffer("inner.leaf.weight")
 
 
+@scripts.gives(["Identity", "ReLU"])
+def a_submodule_is_replaced_by_its_path(lib):
+    net = lib.nn.Sequential(lib.nn.Sequential(lib.nn.Tanh()))
+    net.set_submodule("0.0", lib.nn.Identity())
+    net.set_submodule("0.new", lib.nn.ReLU())
+    return [type(net[0][0]).__name__, type(net[0].new).__name__]
+
+
+@scripts.raises(AttributeError, "Sequential has no attribute `new`")
+def a_strict_replacement_of_what_is_not_there(lib):
+    lib.nn.Sequential().set_submodule("new", lib.nn.ReLU(), strict=True)
+
+
+@scripts.raises(ValueError, "Cannot set the submodule without a target name!")
+def a_replacement_of_the_module_itself(lib):
+    lib.nn.Sequential().set_submodule("", lib.nn.ReLU())
+
+
+@scripts.raises(AttributeError, "`running_mean` is not an nn.Parameter")
+def a_buffer_is_no_parameter(lib):
+    lib.nn.BatchNorm1d(1).get_parameter("running_mean")
+
+
+@scripts.raises(AttributeError, "`weight` is not a buffer")
+def a_parameter_of_a_norm_is_no_buffer(lib):
+    lib.nn.BatchNorm1d(1).get_buffer("weight")
+
+
+@scripts.raises(TypeError, r"Identifier.__init__\(\) takes 1 positional argument but 2 were given")
+def arguments_that_nobody_takes(lib):
+    class Identifier(lib.nn.Module):
+        def __init__(self, name):
+            super().__init__(name)
+
+    Identifier("x")
+
+
+@scripts.gives([None, True])
+def a_deep_copy_has_no_gradient(lib):
+    import copy
+
+    layer = lib.nn.Linear(1, 1)
+    layer(lib.ones(1)).sum().backward()
+    made = copy.deepcopy(layer)
+    return [made.weight.grad, made.weight.requires_grad]
+
+
+@scripts.gives([True, [0.0]])
+def gradients_are_set_to_zero_where_they_are(lib):
+    layer = lib.nn.Linear(1, 1)
+    layer(lib.ones(1)).sum().backward()
+    grad = layer.bias.grad
+    layer.zero_grad(set_to_none=False)
+    return [layer.bias.grad is grad, grad]
+
+
 test_script = scripts.test()
 
 

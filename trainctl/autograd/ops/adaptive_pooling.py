@@ -13,7 +13,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import div
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.indexing import Gather
-from trainctl.autograd.ops.pooling import plane_indices
+from trainctl.autograd.ops.pooling import plane_indices, with_indices
 from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
 from trainctl.autograd.ops.reduction import mean
 from trainctl.autograd.ops.resampling import Resample, Table
@@ -21,10 +21,12 @@ from trainctl.autograd.ops.windows import Sizes, widened
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import NUMPY
 
-FUNCTIONS = "adaptive_avg_pool1d"
+# torch.adaptive_max_pool1d returns the indices, torch.nn.functional's only if asked.
+FUNCTIONS = "adaptive_avg_pool1d adaptive_max_pool1d=adaptive_max_pool1d_with_indices"
 FUNCTIONAL = (
     "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
-    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d"
+    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d "
+    "adaptive_max_pool1d_with_indices adaptive_max_pool2d_with_indices adaptive_max_pool3d_with_indices"
 )
 
 
@@ -195,3 +197,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return the maxima of even windows: ``[N, C, D, H, W] -> [N, C, *output_size]``; see :func:`adaptive_max_pool2d`."""
     return _max_pool(3, input, output_size, return_indices)
+
+
+adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d, options=1)
+adaptive_max_pool2d_with_indices = with_indices(adaptive_max_pool2d, options=1)
+adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d, options=1)

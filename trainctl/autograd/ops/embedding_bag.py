@@ -115,32 +115,48 @@ def embedding_bag(
     _check_bag_options(input, weight, offsets, mode, scale_grad_by_freq, sparse, per_sample_weights)
     rows = weight._array.shape[0]
     check_index("embedding_bag", input, rows, RuntimeError)
-    if padding_idx is not None:
-        if not -rows <= padding_idx < rows:
-            raise RuntimeError(
-                f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
-            )
-        padding_idx %= rows
+    skipped = _skipped(padding_idx, rows)
     index = reshape(input, -1)
     if max_norm is not None:
         bound_rows(weight, index, max_norm, norm_type)
     x = Embedding.apply(weight, index, skipped=None, by_frequency=scale_grad_by_freq)
     if mode == "max" and index._array.size:
-        starts, bag, bags = _bags(input, index, offsets, include_last_offset, padding_idx)
         longest = input.shape[1] if input.ndim == 2 else None
-        largest = gather(x, 0, LargestInBag.apply(x, bag, starts, bags=bags, longest=longest))
-        return where(BagSizes.apply(bag, bags=bags) > 0, largest, 0)
+        return _largest(x, *_bags(input, index, offsets, include_last_offset, skipped), longest)
     wide = dtypes.float32 if weight.dtype.itemsize == 2 else weight.dtype  # sums of half precision are too coarse
     x = cast(x, wide)
     if per_sample_weights is not None:
         x = mul(x, reshape(cast(per_sample_weights, wide), (-1, 1)))
-    if offsets is None and padding_idx is None:
+    if offsets is None and skipped is None:
         sums, sizes = sum(reshape(x, (*input.shape, x.shape[1])), 1), max(input.shape[1], 1)
     else:
-        _, bag, bags = _bags(input, index, offsets, include_last_offset, padding_idx)
-        sums = SumRows.apply(x, bag, rows=bags + 1, skipped=None)[:bags]
-        sizes = BagSizes.apply(bag, bags=bags).clamp(min=1)
+        sums, sizes = _sums(x, *_bags(input, index, offsets, include_last_offset, skipped)[1:])
     return cast(div(sums, sizes) if mode == "mean" else sums, weight.dtype)
+
+
+def _skipped(padding_idx: int | None, rows: int) -> int | None:
+    """Return the row that does not count, from the front.
+
+    Raises:
+        RuntimeError: there is no such row.
+    """
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, {-rows} through {rows - 1}, but got {padding_idx}"
+        )
+    return padding_idx if padding_idx is None else padding_idx % rows
+
+
+def _largest(x: Tensor, starts: Tensor, bag: Tensor, bags: int, longest: int | None) -> Tensor:
+    """``[n, d] -> [bags, d]``: the largest element of each column of a bag, 0 of an empty one."""
+    place = LargestInBag.apply(x, bag, starts, bags=bags, longest=longest)
+    return where(BagSizes.apply(bag, bags=bags) > 0, gather(x, 0, place), 0)
+
+
+def _sums(x: Tensor, bag: Tensor, bags: int) -> tuple[Tensor, Tensor]:
+    """``[n, d] -> [bags, d], [bags, 1]``: the sum of each bag's rows, and how many they are, at least 1."""
+    sums = SumRows.apply(x, bag, rows=bags + 1, skipped=None)[:bags]
+    return sums, BagSizes.apply(bag, bags=bags).clamp(min=1)
 
 
 def _bags(

@@ -48,6 +48,8 @@ def multi_margin_loss(
     check_reduction(reduction)
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, got {p}")
+    if weight is not None and weight._array.ndim != 1:
+        raise ValueError(f"weight must be one-dimensional, got shape {list(weight.shape)}")
     rows = _rows(input)
     count, classes = rows._array.shape
     _check_target(target)
@@ -85,8 +87,6 @@ def _check_range(target: Tensor, low: int, classes: int) -> None:
 
 
 def _class_weights(weight: Tensor, input: Tensor, classes: int, column: Tensor) -> Tensor:
-    if weight._array.ndim != 1:
-        raise ValueError(f"weight must be one-dimensional, got {list(weight.shape)}")
     if weight._array.size != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     if weight._array.dtype != input._array.dtype:

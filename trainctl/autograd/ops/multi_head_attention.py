@@ -91,30 +91,21 @@ def multi_head_attention_forward(
         RuntimeError: a mask of another shape, or ``is_causal`` without a mask.
     """
     batched = _is_batched(query, key, value, key_padding_mask, attn_mask, num_heads)
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
-            "`generate_square_subsequent_mask` to create this mask."
-        )
+    _check_hint(is_causal, attn_mask)
     batch_dim = 0 if batch_first and batched else 1
     if not batched:
         query, key, value = (unsqueeze(each, 1) for each in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else unsqueeze(key_padding_mask, 0)
     _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
-    weights: tuple[Tensor | None, ...] = (q_proj_weight, k_proj_weight, v_proj_weight)
-    if not use_separate_proj_weight:
-        weights = (None,) * 3 if in_proj_weight is None else chunk(in_proj_weight, 3)
-    biases = (None, None, None) if in_proj_bias is None else chunk(in_proj_bias, 3)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    weights, biases = separate or _thirds(in_proj_weight), _thirds(in_proj_bias)
     q = project(query, weights[0], biases[0], num_heads, batch_dim)
     k = project(key, weights[1], biases[1], num_heads, batch_dim) if static_k is None else _static(static_k, q)
     v = project(value, weights[2], biases[2], num_heads, batch_dim) if static_v is None else _static(static_v, q)
 
     by_flag = is_causal and key_padding_mask is None and not need_weights
-    given = k._array.shape[2]
-    mask = None if by_flag else _mask(attn_mask, key_padding_mask, q, given)
+    mask = None if by_flag else _mask(attn_mask, key_padding_mask, q, k._array.shape[2])
     k, v = _with_further_keys(k, v, bias_k, bias_v, add_zero_attn)
-    if mask is not None and k._array.shape[2] > given:
-        mask = constant_pad_nd(mask, (0, k._array.shape[2] - given))
     y, attention = _attend(q, k, v, mask, dropout_p if training else 0.0, by_flag, need_weights)
 
     y = reshape(permute(y, (0, 2, 1, 3) if batch_dim == 0 else (2, 0, 1, 3)), query.shape)
@@ -124,6 +115,19 @@ def multi_head_attention_forward(
     if not batched:
         y, attention = squeeze(y, 1), None if attention is None else squeeze(attention, 0)
     return y, attention
+
+
+def _check_hint(is_causal: bool, attn_mask: Tensor | None) -> None:
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
+        )
+
+
+def _thirds(x: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Return the weights or biases of query, key and value, which are kept below each other."""
+    return (None, None, None) if x is None else chunk(x, 3)
 
 
 def project(x: Tensor, weight: Tensor | None, bias: Tensor | None, num_heads: int, batch_dim: int) -> Tensor:
@@ -174,7 +178,12 @@ def _with_further_keys(
 def _attend(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float, is_causal: bool, need_weights: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the heads' outputs and, if needed, their weights; only without them may a query attend to nothing."""
+    """Return the heads' outputs and, if needed, their weights; only without them may a query attend to nothing.
+
+    Every query may see those of the last keys that the mask does not reach.
+    """
+    further = 0 if mask is None else k._array.shape[2] - mask._array.shape[3]
+    mask = constant_pad_nd(mask, (0, further)) if mask is not None and further else mask
     if not need_weights:
         return scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal), None
     scores = matmul(mul(q, 1 / math.sqrt(q._array.shape[-1])), transpose(k, -2, -1))

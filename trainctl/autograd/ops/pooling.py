@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from trainctl.autograd.ops.activation import relu
-from trainctl.autograd.ops.arithmetic import div, mul, neg, pow
+from trainctl.autograd.ops.arithmetic import div
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
-from trainctl.autograd.ops.elementwise import abs, sign
 from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
 from trainctl.autograd.ops.windows import Sizes, as_sizes, widened
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
-FUNCTIONS = "avg_pool1d max_pool1d max_pool2d max_pool3d"
-FUNCTIONAL = "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d lp_pool1d lp_pool2d lp_pool3d"
+FUNCTIONS = "avg_pool1d max_pool1d max_pool2d max_pool3d max_pool1d_with_indices"
+FUNCTIONAL = (
+    "avg_pool1d avg_pool2d avg_pool3d max_pool1d max_pool2d max_pool3d "
+    "max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices"
+)
 
 
 def pooled_size(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
@@ -150,16 +152,6 @@ def _divisor(like: Tensor, counts: list[list[int]]) -> Any:
     return Tensor._wrap(divisor)
 
 
-def _lp_pool(n: int, input: Tensor, norm_type: float, kernel_size: Any, stride: Any, ceil_mode: bool) -> Tensor:
-    if math.isinf(norm_type):
-        size = abs(input) if norm_type > 0 else neg(abs(input))
-        extreme = _max_pool(n, size, kernel_size, stride, 0, 1, ceil_mode, False)
-        return extreme if norm_type > 0 else neg(extreme)
-    mean = _avg_pool(n, pow(input, norm_type), kernel_size, stride, 0, ceil_mode, True)
-    total = mul(mul(sign(mean), relu(abs(mean))), math.prod(as_sizes(kernel_size, n, "kernel_size")))
-    return pow(total, 1.0 / norm_type)
-
-
 def max_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -218,6 +210,27 @@ def max_pool3d(
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+def with_indices(pool: Callable[..., Any], options: int) -> Callable[..., Any]:
+    """Return a pooling function that gives the indices, too, whatever its last argument says.
+
+    Args:
+        pool: a function that does so if asked.
+        options: how many arguments it has between ``input`` and the last one.
+    """
+
+    def run(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return pool(input, *args[:options], **{**kwargs, "return_indices": True})
+
+    run.__name__ = run.__qualname__ = f"{pool.__name__}_with_indices"
+    run.__doc__ = f"Return the result of :func:`{pool.__name__}` and the indices of the maxima."
+    return run
+
+
+max_pool1d_with_indices = with_indices(max_pool1d, options=5)
+max_pool2d_with_indices = with_indices(max_pool2d, options=5)
+max_pool3d_with_indices = with_indices(max_pool3d, options=5)
+
+
 def avg_pool1d(
     input: Tensor,
     kernel_size: Any,
@@ -273,31 +286,3 @@ def avg_pool3d(
 ) -> Tensor:
     """Return the mean of each window: ``[N, C, D, H, W] -> [N, C, ...]``; see :func:`avg_pool2d`."""
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-
-
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
-    """Return the ``norm_type`` norm of each window: ``[N, C, L] -> [N, C, L']``; see :func:`lp_pool2d`."""
-    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
-    """Return the ``norm_type`` norm of each window: ``(sum x ** p) ** (1 / p)``, 0 where the sum is 0.
-
-    Args:
-        input: ``[N, C, H, W]`` or ``[C, H, W]``.
-        norm_type: ``p``; infinity: the largest absolute value.
-        kernel_size: of the window, an int or one for each spatial dim.
-        stride: its step, likewise; default: ``kernel_size``.
-        ceil_mode: let the last window reach beyond the input.
-
-    Example:
-        >>> import trainctl
-        >>> lp_pool2d(trainctl.ones(1, 1, 2, 2), 2, 2)
-        tensor([[[[2.]]]])
-    """
-    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
-    """Return the ``norm_type`` norm of each window: ``[N, C, D, H, W] -> [N, C, ...]``; see :func:`lp_pool2d`."""
-    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

@@ -161,31 +161,50 @@ def interpolate(
     recompute = bool(recompute_scale_factor) or (mode == "area" and size is None)
     sizes, scales = _sizes(input, size, scale_factor, recompute, bool(recompute_scale_factor))
     _check_mode(input, mode, align_corners, antialias)
-    shape, corners = input._array.shape, bool(align_corners)
+    shape = input._array.shape
     if mode == "area":
-        pool = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[len(shape) - 3]
-        return pool(input, sizes)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[len(shape) - 3](input, sizes)
     if min(sizes) <= 0 or 0 in shape[1:]:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input of shape {list(shape)} and output of size {sizes}"
         )
     refuse("bc" if input.dtype is dtypes.uint8 else "buic", "interpolate", input)
-    x = widened(input)
     as_bytes = mode in _SMOOTH and input.dtype is dtypes.uint8
-    if as_bytes:
-        x = cast(x, dtypes.float32)
-    single = x.dtype is not dtypes.float64
+    x = cast(input, dtypes.float64) if as_bytes else widened(input)
     for dim in range(-1, 1 - len(shape), -1):
         given = (shape[dim], sizes[dim], scales[dim])
-        if mode.startswith("nearest"):
-            table = nearest(*given, mode == "nearest-exact")
-        elif antialias:
-            table = antialiased(*given, corners, single, mode)
-        else:
-            table = (cubic if mode == "bicubic" else linear)(*given, corners, single)
-        x = Resample.apply(x, dim=dim, table=table)
+        if as_bytes and shape[dim] == sizes[dim]:
+            continue  # whatever the scale, as in PyTorch
+        table = _table(mode, antialias, given, bool(align_corners), x.dtype is not dtypes.float64)
+        x = Resample.apply(x, dim=dim, table=in_fixed_point(table) if as_bytes else table)
         x = RoundToByte.apply(x) if as_bytes else x
     return cast(x, input.dtype)
+
+
+def _table(
+    mode: str, antialias: bool, given: tuple[int, int, float | None], align_corners: bool, single: bool
+) -> Table:
+    """Return the table that a mode makes of a dim's size, the output's, and the given scale."""
+    if mode.startswith("nearest"):
+        return nearest(*given, mode == "nearest-exact")
+    if antialias:
+        return antialiased(*given, align_corners, single, mode)
+    return (cubic if mode == "bicubic" else linear)(*given, align_corners, single)
+
+
+def in_fixed_point(table: Table) -> Table:
+    """Return a table whose weights are whole multiples of the smallest power of two that 16 bits leave room for.
+
+    So PyTorch, and Pillow before it, resize images of bytes.
+    """
+    host, terms = NUMPY, len(table.index)
+    same = table.index[:, None] == table.index  # terms of one input, at the border, are one term
+    weight = host.where(same, table.weight, 0).sum(axis=1)
+    weight[(same & host.tri(terms, k=-1, dtype=bool)[:, :, None]).any(axis=1)] = 0
+    largest = host.abs(weight).max(initial=0)
+    bits = next((bits for bits in range(22) if int(0.5 + largest * 2 ** (bits + 1)) >= 2**15), 22)
+    whole = host.trunc(weight * 2**bits + host.copysign(0.5, weight))
+    return Table(table.index, whole / 2**bits, table.size)
 
 
 def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:

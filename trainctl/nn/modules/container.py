@@ -33,7 +33,7 @@ class _ModuleSequence(Module):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return type(self)(list(self)[index])  # type: ignore[call-arg]  # every list takes its members
+            return type(self)(list(self)[index])
         return self._modules[self._key(index)]
 
     def __setitem__(self, index: int, module: Module) -> None:

@@ -33,9 +33,15 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """Half the squared difference up to ``delta``, linear beyond."""
+    """Half the squared difference up to ``delta``, linear beyond.
+
+    Raises:
+        TypeError: ``delta`` is no real number.
+    """
 
     def __init__(self, reduction: Reduction = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainctl.autograd.hooks import RemovableHandle, add_hook
@@ -14,25 +13,17 @@ if TYPE_CHECKING:
     from trainctl.nn.modules.module import Module
 
 
-@dataclass(frozen=True)
-class _OfAllModules:
-    """Hooks that every module runs before its own."""
-
-    forward: dict[int, Any] = field(default_factory=dict)
-    forward_pre: dict[int, Any] = field(default_factory=dict)
-    backward: dict[int, Any] = field(default_factory=dict)
-    backward_pre: dict[int, Any] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.forward or self.forward_pre or self.backward or self.backward_pre)
+# The hooks of all modules: (kind, hook), in one dict, for every call of a module asks whether there are any.
+of_all: dict[int, tuple[str, Any]] = {}
 
 
-of_all = _OfAllModules()
+def _of_all(kind: str) -> list[Any]:
+    return [hook for each, hook in of_all.values() if each == kind]
 
 
 def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, args)`` before the ``forward`` of any module; what it returns replaces the arguments."""
-    return add_hook(of_all.forward_pre, (hook, False))
+    return add_hook(of_all, ("forward_pre", (hook, False)))
 
 
 def register_module_forward_hook(
@@ -51,22 +42,22 @@ def register_module_forward_hook(
           (1): Flatten(start_dim=1, end_dim=-1)
         ) [2, 3]
     """
-    return add_hook(of_all.forward, (hook, with_kwargs, always_call))
+    return add_hook(of_all, ("forward", (hook, with_kwargs, always_call)))
 
 
 def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, grad_output)`` before the backward of any module; what it returns replaces the gradients."""
-    return add_hook(of_all.backward_pre, hook)
+    return add_hook(of_all, ("backward_pre", hook))
 
 
 def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
     """Call ``hook(module, grad_input, grad_output)`` in the backward of any module, as the module's own hooks."""
-    return add_hook(of_all.backward, hook)
+    return add_hook(of_all, ("backward", hook))
 
 
 def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run a module's ``forward`` between its hooks; those to be called always run after an error, too."""
-    after = [*of_all.forward.values(), *module._forward_hooks.values()]
+    after = [*_of_all("forward"), *module._forward_hooks.values()]
     called: list[Any] = []
     try:
         return _run(module, args, kwargs, after, called)
@@ -80,8 +71,8 @@ def call_with_hooks(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any
 def _run(module: Module, args: Any, kwargs: Any, after: list[Any], called: list[Any]) -> Any:
     args, kwargs = _before(module, args, kwargs)
     backward = None
-    before_backward = (*of_all.backward_pre.values(), *module._backward_pre_hooks.values())
-    in_backward = (*of_all.backward.values(), *module._backward_hooks.values())
+    before_backward = (*_of_all("backward_pre"), *module._backward_pre_hooks.values())
+    in_backward = (*_of_all("backward"), *module._backward_hooks.values())
     if before_backward or in_backward:
         backward = BackwardHook(module, before_backward, in_backward)
         args = backward.before(args)
@@ -100,7 +91,7 @@ def _before(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tu
     Raises:
         RuntimeError: a hook that is given the keyword arguments returns something else than a pair.
     """
-    for hook, with_kwargs in (*of_all.forward_pre.values(), *module._forward_pre_hooks.values()):
+    for hook, with_kwargs in (*_of_all("forward_pre"), *module._forward_pre_hooks.values()):
         result = hook(module, args, kwargs) if with_kwargs else hook(module, args)
         if result is None:
             continue

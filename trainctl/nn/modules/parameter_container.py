@@ -177,7 +177,9 @@ class ParameterDict(_Values):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of a name, or ``default``."""
-        return self[key] if key in self else default
+        if key not in self:
+            return default
+        return self[key]
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Return the value of a name, which gets ``default`` if there is none."""

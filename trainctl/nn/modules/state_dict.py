@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -44,11 +45,13 @@ class Stateful(Members):
         """Return path -> tensor for all parameters and persistent buffers, sharing their memory.
 
         Args:
-            args: the three options below by position, as older code gives them.
+            args: the three options below by position, as older code gives them (deprecated).
             destination: a dict to fill; default: a new one.
             prefix: put before each path.
             keep_vars: give the parameters themselves instead of tensors outside the graph.
         """
+        if args:
+            warnings.warn("Positional args are being deprecated, use kwargs instead.", FutureWarning, stacklevel=2)
         given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
         destination, prefix = given.get("destination", destination), given.get("prefix", prefix)
         keep_vars = given.get("keep_vars", keep_vars)
