@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import trainctl
 from tests.scripts import Scripts
+from trainctl.autograd.op import Op
 
 scripts = Scripts()
 
@@ -59,3 +61,28 @@ def grad_outputs_may_hold_none_for_scalars(lib):
 
 
 test_script = scripts.test()
+
+
+def test_what_nobody_asked_for_is_not_computed():
+    asked = []
+
+    class Product(Op):
+        saves = (0, 1)
+
+        def forward(self, x, y, out=None):
+            return self.xp.multiply(x, y, out=out)
+
+        def backward(self, gy):
+            x, y = self.saved
+            asked.append([self.needs(0), self.needs(1)])
+            return gy * y if self.needs(0) else None, gy * x if self.needs(1) else None
+
+    x, y = trainctl.tensor(2.0, requires_grad=True), trainctl.tensor(3.0, requires_grad=True)
+    hidden = x * 1.0
+    z = Product.apply(hidden, y)
+    (gx,) = trainctl.autograd.grad(z, x, retain_graph=True)
+    (gy,) = trainctl.autograd.grad(z, y, retain_graph=True)
+    (gh,) = trainctl.autograd.grad(z, hidden, retain_graph=True)
+    z.backward()
+    assert asked == [[True, False], [False, True], [True, False], [True, True]]
+    assert [each.item() for each in (gx, gy, gh, x.grad, y.grad)] == [3.0, 2.0, 3.0, 3.0, 2.0]

@@ -148,14 +148,20 @@ class _Walk:
             return
         if len(gys) > 1 and node.materializes_gradients:
             gys = [_zeros(node.meta[i], node) if gy is None else gy for i, gy in enumerate(gys)]
-        gxs = node.backward(*gys)
+        edges = node.edges
+        if self.useful is not None:  # what nobody asked for is not computed
+            node.edges = [edge if _leads_to(edge, self.wanted, self.useful) else None for edge in edges]
+        try:
+            gxs = node.backward(*gys)
+        finally:
+            node.edges = edges
         if type(gxs) is not tuple:
             gxs = (gxs,)
         if state.watcher is not None:
             state.watcher.saw_backward(node, gys, gxs)
         if node._hooks:
             gxs = _run_node_hooks(node, gxs, gys)
-        for edge, gx in zip(node.edges, gxs, strict=False):
+        for edge, gx in zip(edges, gxs, strict=False):
             if edge is None or gx is None:
                 continue
             if type(edge) is tuple:
@@ -268,11 +274,14 @@ def _nodes_leading_to(roots: list[Tensor], wanted: set[Any]) -> set[Op]:
             stack.extend(edge[0] for edge in node.edges if type(edge) is tuple)
     useful: set[Op] = set()
     for node in sorted(seen, key=lambda each: each.sequence):  # inputs come before their consumers
-        for edge in node.edges:
-            if edge is not None and (_edge_key(edge) in wanted or (type(edge) is tuple and edge[0] in useful)):
-                useful.add(node)
-                break
+        if any(_leads_to(edge, wanted, useful) for edge in node.edges):
+            useful.add(node)
     return useful
+
+
+def _leads_to(edge: Any, wanted: Any, useful: set[Op]) -> bool:
+    """Return whether a gradient sent along an edge reaches one of the wanted tensors."""
+    return edge is not None and (_edge_key(edge) in wanted or (type(edge) is tuple and edge[0] in useful))
 
 
 def _run_output_hooks(node: Op, gys: list[Tensor | None]) -> None:

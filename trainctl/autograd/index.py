@@ -38,6 +38,9 @@ def parse_index(x: Tensor, index: Any) -> Index:
         IndexError: too many indices, one out of range, a mask of another shape, or a type that is no index.
         ValueError: a step that is not positive.
     """
+    usual = _usual_view(x, index)
+    if usual is not None:
+        return Index(usual, (), ())
     view: list[Any] = []
     at: list[Tensor] = []
     pattern: list[bool] = []
@@ -62,19 +65,26 @@ def parse_index(x: Tensor, index: Any) -> Index:
     return Index(None if whole else tuple(view), tuple(at), tuple(pattern))
 
 
-def view_index(index: Any) -> tuple[Any, ...] | None:
-    """Return an index that needs no taking apart, as a tuple: ints, slices of ints without a step, None and ``...``.
-
-    Any other gives None.
-    """
+def _usual_view(x: Tensor, index: Any) -> tuple[Any, ...] | None:
+    """Return an index as it is if it has nothing but None, ints in range and slices of ints without a step; else None."""
     parts = index if type(index) is tuple else (index,)
+    shape, dim = x._array.shape, 0
     for part in parts:
-        if type(part) is slice:
-            if part.step is not None or type(part.start) not in _ENDS or type(part.stop) not in _ENDS:
-                return None
-        elif type(part) is not int and part is not None and part is not ...:
+        if part is None:
+            continue
+        if dim == len(shape):
             return None
+        if type(part) is int:
+            if not -shape[dim] <= part < shape[dim]:
+                return None
+        elif not _is_usual_slice(part):
+            return None
+        dim += 1
     return parts
+
+
+def _is_usual_slice(part: Any) -> bool:
+    return type(part) is slice and part.step is None and type(part.start) in _ENDS and type(part.stop) in _ENDS
 
 
 def _parts(index: Any) -> Any:

@@ -136,6 +136,22 @@ def depthwise(op: Windowed, x: Any, weight: Any, out: Any) -> None:
         out[images] = total.reshape(-1, out.shape[1], *seen.shape[-len(places) :])[(..., *map(slice, places))]
 
 
+def depthwise_weights(op: Windowed, x: Any, gy: Any, kernel: Sizes) -> Any:
+    """Return the gradient of kernels that see one channel each, for stride 1: each element is a product of two runs."""
+    xp, places = op.xp, gy.shape[2:]
+    gw = xp.zeros((op.groups, gy.shape[1] // op.groups, *kernel), gy.dtype)
+    for images, _ in blocks(xp, x.shape[0], places, 4 * gy.shape[1] * x.itemsize):
+        seen = _runs(op, x[images], kernel)  # [N, C, *kernel, *places]
+        count, channels = seen.shape[:2]
+        room = xp.zeros((count, channels, gw.shape[1], *seen.shape[-len(places) :]), gy.dtype)
+        room[(..., *map(slice, places))] = gy[images].reshape(*room.shape[:3], *places)
+        rows = room.reshape(*room.shape[:3], -1)
+        for at in itertools.product(*map(range, kernel)):
+            run = seen[(slice(None), slice(None), *at)].reshape(count, channels, -1, 1)
+            gw[(slice(None), slice(None), *at)] += xp.sum(xp.matmul(rows, run), axis=0)[..., 0]
+    return gw
+
+
 def _strided(op: Windowed, x: Any, kernel: Sizes) -> Any:
     return windows(op.xp, pad_spatial(op.xp, x, op.padding), kernel, op.stride, op.dilation)
 
@@ -213,6 +229,9 @@ class ConvolutionWeightGradient(Windowed):
 
     def forward(self, x: Any, gy: Any, out: Any = None) -> Any:
         xp, groups, n = self.xp, self.groups, x.ndim - 2
+        if self.kernel[1] == 1 and groups > 1 and math.prod(self.stride) == 1:
+            gw = depthwise_weights(self, x, gy, self.kernel[2:]).reshape(self.kernel)
+            return gw if out is None else xp.copyto(out, gw) or out
         gw = xp.zeros((groups, self.kernel[0] // groups, math.prod(self.kernel[1:])), gy.dtype)
         for block, columns in self.columns(x, self.kernel[2:], gy.shape[2:]):
             rows = self.grouped(gy[block], n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
-from trainctl.autograd.index import parse_index, view_index
+from trainctl.autograd.index import parse_index
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_broadcast
@@ -94,12 +94,6 @@ def places(pattern: tuple[bool, ...], at: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Return ``x[index]``: a view for integers, slices, None and ``...``; a copy for tensors, lists and masks."""
-    plain = view_index(index)
-    if plain is not None:
-        try:
-            return Slice.apply(x, index=plain)
-        except IndexError:
-            pass  # parse_index says what is wrong with it
     view, at, pattern = parse_index(x, index)
     if view is not None:
         x = Slice.apply(x, index=view)
