@@ -103,18 +103,25 @@ def measure(workload: Workload, args: argparse.Namespace) -> tuple[report.Row, S
     return row_of(workload, sides, timing.interleaved(sides.calls, args.rounds)), sides
 
 
-def kernels() -> str:
-    """Which kernels a plan uses in this process."""
+def computing() -> dict[str, str]:
+    """What computes in this process: whose loops a plan runs, and which processor's products the BLAS library."""
+    from threadpoolctl import threadpool_info
+
     from trainctl.backend import jit
 
-    return "Numba's" if jit.available() else "NumPy's"
+    products = {f"{each['internal_api']} for {each.get('architecture')}" for each in threadpool_info() if is_blas(each)}
+    return {"kernels": "Numba's" if jit.available() else "NumPy's", "products": " and ".join(sorted(products))}
+
+
+def is_blas(library: dict[str, Any]) -> bool:
+    return library["user_api"] == "blas"
 
 
 def print_profile(workload: Workload, sides: Sides) -> None:
     """Print where a plan's time goes, if there is one."""
     from benchmarks import plan_profile
 
-    for plan in sides.plan.plans.values():
+    for plan in sides.plan.plans:
         facts = {"calls": len(plan.runs), "shared memory": f"{plan.block_size / 2**20:.1f} MiB"}
         rows = plan_profile.rows_of(plan, sides.calls[PLAN], rounds=15)
         report.publish(f"{workload.title}: the plan's calls", facts, rows, None)
@@ -152,7 +159,7 @@ def main() -> None:
         rows.append(row)
         if args.profile:
             print_profile(WORKLOADS[name], sides)
-    settings = {"threads": args.threads, "rounds": args.rounds, "kernels": kernels()}
+    settings = {"threads": args.threads, "rounds": args.rounds, **computing()}
     report.publish("Training steps", settings, without_empty(rows), args.json)
 
 

@@ -23,9 +23,10 @@ LAYERS = (
     ("errors", "version"),
     ("backend",),
     ("autograd",),
-    ("storage", "plan"),
+    ("storage",),
     ("namespace",),  # the engine as `trainctl.NAME`
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
+    ("plan",),  # steps of the engine, recorded and replayed
     ("train",),
     ("registry", "build"),
     ("config",),

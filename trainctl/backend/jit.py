@@ -25,10 +25,11 @@ class Kernel:
     Args:
         function: the loop, in the Python that Numba compiles.
         signatures: the argument types that it is compiled for, as Numba writes them.
+        exact: every operation is rounded as it is written, as NumPy's are.
     """
 
-    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...]) -> None:
-        self.function, self.signatures = function, signatures
+    def __init__(self, function: Callable[..., Any], signatures: tuple[str, ...], exact: bool = False) -> None:
+        self.function, self.signatures, self.exact = function, signatures, exact
         self.__doc__ = function.__doc__
         self._compiled: Any = None
 
@@ -46,7 +47,7 @@ class Kernel:
                 numba.config.CACHE_DIR = str(folder)
             options: dict[str, Any] = {
                 "nogil": True,
-                "fastmath": _MATH,
+                "fastmath": False if self.exact else _MATH,
                 "error_model": "numpy",
                 "cache": folder is not None,
             }
@@ -76,6 +77,10 @@ class Part:
     def compiled(self) -> Any:
         """What Numba sees."""
         return self._make()
+
+    def __call__(self, *args: Any) -> Any:
+        """Run it from Python."""
+        return self.compiled(*args)
 
 
 def inline(function: Callable[..., Any]) -> Part:
@@ -112,8 +117,8 @@ def _bound(function: Any) -> Any:
     return bound
 
 
-def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
-    """Mark a loop as one to be compiled for these argument types.
+def kernel(*signatures: str, exact: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
+    """Mark a loop as one to be compiled for these argument types; ``exact``: with NumPy's own rounding.
 
     Example:
         >>> @kernel("void(f4[::1], f4)")
@@ -123,13 +128,23 @@ def kernel(*signatures: str) -> Callable[[Callable[..., Any]], Kernel]:
         >>> scale.signatures
         ('void(f4[::1], f4)',)
     """
-    return lambda function: Kernel(function, signatures)
+    return lambda function: Kernel(function, signatures, exact)
 
 
 @functools.cache
 def available() -> bool:
     """Return whether kernels can be compiled: Numba is installed and ``TRAINCTL_KERNELS`` is not ``numpy``."""
     return os.environ.get("TRAINCTL_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
+
+
+def kind() -> str:
+    """Return whose loops run by default: ``numba`` or ``numpy``.
+
+    Example:
+        >>> kind() in ("numba", "numpy")
+        True
+    """
+    return "numba" if available() else "numpy"
 
 
 @functools.cache

@@ -145,6 +145,9 @@ class _Helper:
         threading.Thread(target=self._serve, name=f"trainctl-{number}", daemon=True).start()
 
     def _serve(self) -> None:
+        import numpy
+
+        numpy.seterr(all="ignore")  # of this thread alone; who asks is not warned either
         while True:
             self.wake.acquire()
             work, self.work = self.work, None

@@ -9,8 +9,10 @@ from typing import Any
 
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import jit
 from trainctl.backend.threads import usable_cores
 from trainctl.plan.guards import Surroundings, Unhashable, signature
+from trainctl.plan.lowering import Settings
 from trainctl.plan.plan import Plan
 from trainctl.plan.recorder import Recorder
 from trainctl.plan.trace import Trace
@@ -27,6 +29,8 @@ def compile(
     fn: Callable[..., Any],
     *,
     threads: int | None = None,
+    kernels: str | None = None,
+    deterministic: bool = False,
     notify: Callable[[str], None] | None = None,
     undo: Callable[[], Callable[[], None]] | None = None,
 ) -> Compiled:
@@ -42,6 +46,9 @@ def compile(
     Args:
         fn: the step.
         threads: how many a plan may use; default: the cores this process may use.
+        kernels: ``numba`` for compiled loops, ``numpy`` for its calls alone; default: Numba's where it is installed.
+        deterministic: the same bits whatever the number of threads. Without it a plan may let the BLAS library share
+            its products out, which then differ by rounding; only plans of small products do, which it makes faster.
         notify: called with the text instead of the warning.
         undo: called before the step is recorded; what it returns puts everything back that the step changes. The
             recordings then count for nothing and the plan takes the step from the first call on, so that a run's
@@ -63,7 +70,8 @@ def compile(
         >>> losses[3] < losses[0], len(step.plans)
         (True, 1)
     """
-    return Compiled(fn, threads or usable_cores(), notify or _warn, undo)
+    settings = Settings(threads or usable_cores(), jit.available() and kernels != "numpy", deterministic)
+    return Compiled(fn, settings, notify or _warn, undo)
 
 
 class Compiled:
@@ -78,12 +86,12 @@ class Compiled:
     def __init__(
         self,
         fn: Callable[..., Any],
-        threads: int,
+        settings: Settings,
         notify: Callable[[str], None],
         undo: Callable[[], Callable[[], None]] | None,
     ) -> None:
         functools.update_wrapper(self, fn)
-        self.fn, self.threads = fn, threads
+        self.fn, self._settings = fn, settings
         self._notify, self._undo = notify, undo
         self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
@@ -147,7 +155,7 @@ class Compiled:
     def _add(self, key: Any, trace: Trace) -> None:
         """Make a plan, and let the oldest go where they are too many."""
         kept = [each.tensor for each in trace.values if each.tensor is not None]
-        plan = Plan(trace, self.threads)
+        plan = Plan(trace, self._settings)
         self._known.setdefault(key, []).insert(0, (Surroundings(self.fn, trace.modules, kept), plan))
         self.plans.append(plan)
         if len(self.plans) > MOST_PLANS:

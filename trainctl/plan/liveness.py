@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, Trace, Value, Write
+from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
 
 
 def without_dead_work(trace: Trace) -> list[Record]:
@@ -33,6 +33,8 @@ def read_by(record: Record) -> list[Value]:
     """Return the values that a record reads (or writes over)."""
     if isinstance(record, Effect):
         return []
+    if isinstance(record, RowsGradient):
+        return read_by(record.source)
     if isinstance(record, Gradient):
         return [] if record.value is None else [record.value]
     return [each for each in record.inputs if isinstance(each, Value)]

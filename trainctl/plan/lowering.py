@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy
 
 from trainctl.autograd.op import Op
+from trainctl.backend import jit
 from trainctl.backend.arrays import Array
-from trainctl.backend.threads import Pool, pool
-from trainctl.plan.trace import Apply
+from trainctl.backend.threads import Pool, blas, pool
+from trainctl.plan.products import PRODUCTS
+from trainctl.plan.trace import Apply, Effect
 
 Run = Callable[[], Any]
 Lowering = Callable[[Apply, list[Any], list[Any], "Context"], list[Run] | None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How plans are to be made.
+
+    Attributes:
+        threads: how many may work at once.
+        compiled: whether the loops may be Numba's.
+        deterministic: the number of threads shall not change the results.
+    """
+
+    threads: int = 1
+    compiled: bool = False
+    deterministic: bool = False
 
 
 class Context:
@@ -21,18 +41,33 @@ class Context:
 
     Args:
         threads: how many may work at once.
+        compiled: whether the loops may be Numba's; default: if it is installed.
+        blas_threads: how many of them are the BLAS library's; if more than one, the pool has none.
 
     Attributes:
         pool: the threads.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.pool: Pool = pool(threads)
+    def __init__(self, threads: int, compiled: bool | None = None, blas_threads: int = 1) -> None:
+        self.compiled = jit.available() if compiled is None else compiled
+        self.blas_threads = blas_threads
+        self.pool: Pool = pool(threads if blas_threads == 1 else 1)
 
-    def in_parts(self, parts: list[Run]) -> Run:
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Let BLAS have its share of the threads inside the block."""
+        library = blas()
+        before = library.threads()
+        library.use(self.blas_threads)
+        try:
+            yield
+        finally:
+            library.use(before)
+
+    def in_parts(self, parts: Sequence[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) == 1 or self.pool.threads == 1:
+            return one_by_one(parts)
         run = self.pool.run
         return lambda: run(parts)
 
@@ -76,8 +111,17 @@ def lowered(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     """Return the calls for a record, None where its ``forward`` is all there is."""
     from trainctl.plan import kernels  # noqa: F401 - they enter themselves
 
+    if context.blas_threads > 1 and record.op in PRODUCTS:
+        return None
     lowering = LOWERINGS.get(record.op)
     return None if lowering is None else lowering(record, arrays, outs, context)
+
+
+def lowered_effect(record: Effect, context: Context) -> Run:
+    """Return the call for an effect: its own where there is no better one."""
+    from trainctl.plan.kernels.optimizers import optimizer_step
+
+    return optimizer_step(record, context) or record.call
 
 
 def rows_of(image: Array) -> Array | None:
@@ -94,6 +138,16 @@ def cut(count: int, size: int) -> list[slice]:
         [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def one_by_one(calls: Sequence[Run]) -> Run:
+    """Return several calls as one."""
+    return calls[0] if len(calls) == 1 else partial(_all, calls)
+
+
+def _all(calls: Sequence[Run]) -> None:
+    for call in calls:
+        call()
 
 
 def plain_float(*arrays: Any) -> bool:

@@ -15,12 +15,16 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise
+from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
+from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
-from trainctl.plan.liveness import lifetimes, values_in, without_dead_work
-from trainctl.plan.lowering import Context, Run, lowered
+from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
+from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
-from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, Trace, Value, Write
+from trainctl.plan.products import blas_threads
+from trainctl.plan.table_gradient import TableSlot
+from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
 
 
 class Plan:
@@ -28,22 +32,24 @@ class Plan:
 
     Args:
         trace: what the step did.
+        settings: how it is to be made.
 
     Attributes:
         runs: the calls of a replay, in order.
         block_size: bytes of memory that all intermediate arrays share.
     """
 
-    def __init__(self, trace: Trace, threads: int = 1) -> None:
+    def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        self.records = without_dead_work(trace)
+        self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
         lay_out(self.records)
-        self.context = Context(threads)
+        share = 1 if settings.deterministic else blas_threads(self.records, settings.threads)
+        self.context = Context(settings.threads, settings.compiled, share)
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()
         self.runs: list[Run] = []
-        self._slots: list[GradientSlot] = []
+        self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
         self._released = _Released()
@@ -68,8 +74,9 @@ class Plan:
         for array, tensor in zip(self._inputs, inputs, strict=True):
             if array is not None:
                 numpy.copyto(array, tensor._array)
-        for run in self.runs:
-            run()
+        with self.context.computing():
+            for run in self.runs:
+                run()
         return self._returned(self.trace.result, inputs)
 
     def _returned(self, result: Any, inputs: Sequence[Tensor]) -> Any:
@@ -99,7 +106,7 @@ class Plan:
         for value in self.trace.values:
             if value.origin in ("kept", "constant") and value.base is None:
                 self._arrays[value] = value.array
-        used = {each.root for record in self.records for each in _inputs_of(record)} | {
+        used = {each.root for record in self.records for each in read_by(record)} | {
             each.root for each in values_in(self.trace.result)
         }
         self._inputs: list[Array | None] = []
@@ -152,7 +159,9 @@ class Plan:
 
     def _lower(self, record: Record) -> list[Run]:
         if isinstance(record, Effect):
-            return [record.call]
+            return [lowered_effect(record, self.context)]
+        if isinstance(record, RowsGradient):
+            return self._rows_gradient(record)
         if isinstance(record, Gradient):
             return [self._gradient(record)]
         node = record.node()
@@ -184,6 +193,11 @@ class Plan:
             return partial(_add_gradient, leaf, array)
         self._slots.append(GradientSlot(leaf, array))
         return self._slots[-1].give
+
+    def _rows_gradient(self, record: RowsGradient) -> list[Run]:
+        rows, run = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
+        self._slots.append(TableSlot(record.leaf, rows))
+        return [run, self._slots[-1].give]
 
     def _assumptions(self) -> list[tuple[Tensor, bool]]:
         """Return the leaves whose gradient must be there, or not be there, before the step, as it was while recording."""
@@ -246,12 +260,6 @@ def _add_gradient(leaf: Tensor, array: Array) -> None:
     assert there is not None
     numpy.add(there._array, array, out=there._array)
     there._bump_version()
-
-
-def _inputs_of(record: Record) -> list[Value]:
-    if isinstance(record, Gradient):
-        return [] if record.value is None else [record.value]
-    return [] if isinstance(record, Effect) else [each for each in record.inputs if isinstance(each, Value)]
 
 
 def _size(value: Value) -> int:

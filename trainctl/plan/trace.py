@@ -85,6 +85,17 @@ class Gradient:
 
 
 @dataclass(eq=False, slots=True)
+class RowsGradient(Gradient):
+    """A table's gradient, which is sums of rows, taken by its leaf without being made dense.
+
+    Attributes:
+        source: the op that would make it.
+    """
+
+    source: Apply
+
+
+@dataclass(eq=False, slots=True)
 class Effect:
     """Something outside ops that is done again as it stands: an optimizer's step."""
 

@@ -12,14 +12,15 @@ from trainctl.storage.packing import Arrays, pack, to_array, unpack
 from trainctl.train.checkpoint import Checkpoint, Progress
 
 
-def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: Progress) -> Checkpoint:
+def capture(model: Any, optimizer: Any, *, config: str, threads: int, kernels: str, progress: Progress) -> Checkpoint:
     """Return the state of a run as it is now; weights and state are shared, not copied.
 
     Args:
         model: a module.
         optimizer: its optimizer.
         config: the resolved config, YAML text.
-        threads: the number of BLAS threads.
+        threads: the number of threads.
+        kernels: whose loops the plans run.
         progress: how far the run is.
     """
     arrays: Arrays = {}
@@ -28,7 +29,7 @@ def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: 
         "rng": pack(trainctl.get_rng_state(), "rng", arrays),
     }
     weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
-    return Checkpoint(config, threads, deepcopy(progress), weights, packed, arrays)
+    return Checkpoint(config, threads, kernels, deepcopy(progress), weights, packed, arrays)
 
 
 def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.ops.linalg import Linear, MatMul
-from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import tile
 from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers, plain_float
@@ -47,7 +46,7 @@ def linear(record: Apply, arrays: list[Any], outs: list[Any], context: Context) 
 def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context) -> list[Run]:
     """Return the calls that leave ``x @ y + bias`` in ``out``: ``[n, k], [k, m], [m] -> [n, m]``."""
     given = [x, y, out] if bias is None else [x, y, out, bias]
-    if not (jit.available() and tile.pays() and plain_float(*given) and out.strides[1] == out.itemsize):
+    if not (context.compiled and tile.pays() and plain_float(*given) and out.strides[1] == out.itemsize):
         return [_by_blas(x, y, out, bias, context)]
     right, runs = tile.as_panels(y), []
     if right is None:

@@ -1,0 +1,270 @@
+"""The steps of SGD, Adam and AdamW: one pass over the memory of each parameter and its state.
+
+Learning rate, decay, step count and the state itself are looked up at every step, so schedules, loaded states and
+new groups are seen. The bits are those of the optimizer's own step: each operation is rounded as it is there. What a
+rule here does not cover (a first step, another dtype, ``amsgrad``) takes the optimizer's own update.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import numpy
+from numpy.lib.array_utils import byte_bounds
+
+from trainctl.autograd.tensor import Tensor
+from trainctl.backend import jit
+from trainctl.backend.arrays import Array
+from trainctl.optim.adam import Adam
+from trainctl.optim.adamw import AdamW
+from trainctl.optim.hooked import with_hooks
+from trainctl.optim.optimizer import Optimizer
+from trainctl.optim.sgd import SGD
+from trainctl.optim.updates import count_step
+from trainctl.plan.kernels import optimizer_loops as loops
+from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one, plain_float
+from trainctl.plan.table_gradient import TableGradient
+from trainctl.plan.trace import Effect
+
+_PART = 1 << 16  # elements that one thread takes at a time
+_BLOCK = 1 << 13  # elements that NumPy's calls work on at a time: the scratch stays in the cache
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an optimizer changes a parameter.
+
+    Attributes:
+        loop: the compiled form.
+        row_loop: the same for a gradient of rows.
+        blocks: the same as NumPy calls on a block, with two more blocks of scratch.
+        state_of: from a group's options and a parameter's state to what is changed with the parameter; None where the
+            rule does not hold.
+        numbers: from the same to the numbers that the loops unpack; it counts the step.
+    """
+
+    loop: jit.Kernel
+    row_loop: jit.Kernel
+    blocks: Callable[..., None]
+    state_of: Callable[[dict[str, Any], dict[str, Any]], list[Tensor] | None]
+    numbers: Callable[[dict[str, Any], dict[str, Any]], tuple[float, ...]]
+
+
+def _nothing(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
+    return [] if group["momentum"] == 0 else None
+
+
+def _descent(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+    return float(group["lr"]), -1 if group["maximize"] else 1, group["weight_decay"]
+
+
+def _velocity(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
+    buffer = state.get("momentum_buffer")
+    return None if buffer is None or group["momentum"] == 0 else [buffer]
+
+
+def _accelerated(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+    return *_descent(group, state), group["momentum"], 1 - group["dampening"], group["nesterov"]
+
+
+def _means(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
+    if group["amsgrad"] or not state or float(group["betas"][0]) <= 0.5:  # a mean moves by another formula then
+        return None
+    return [state["exp_avg"], state["exp_avg_sq"]]
+
+
+def _adaptive(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
+    step, lr, (beta1, beta2) = count_step(state), float(group["lr"]), map(float, group["betas"])
+    decay, apart = group["weight_decay"], group["decoupled_weight_decay"]
+    return (
+        lr / (1 - beta1**step), -1 if group["maximize"] else 1, 0 if apart else decay, 1 - lr * decay if apart else 1,
+        math.sqrt(1 - beta2**step), group["eps"], 1 - beta1, beta2, 1 - beta2,
+    )  # fmt: skip
+
+
+_DESCEND = Rule(loops.descend, loops.descend_rows, loops.descend_blocks, _nothing, _descent)
+_ACCELERATE = Rule(loops.accelerate, loops.accelerate_rows, loops.accelerate_blocks, _velocity, _accelerated)
+_ADAPT = Rule(loops.adapt, loops.adapt_rows, loops.adapt_blocks, _means, _adaptive)
+
+RULES: dict[type[Optimizer], tuple[Rule, ...]] = {SGD: (_ACCELERATE, _DESCEND), Adam: (_ADAPT,), AdamW: (_ADAPT,)}
+
+
+class Update:
+    """The update of one parameter, bound to where its elements, its gradient and its state are.
+
+    Args:
+        rule: what is done.
+        parameter: the parameter.
+        grad: its gradient.
+        kept: its state.
+        workspace: scratch for blocks.
+        compiled: whether the loops may be Numba's.
+
+    Attributes:
+        parts: calls that do it together, each with the number of elements that it works on; they are independent.
+    """
+
+    def __init__(
+        self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor], workspace: Workspace, compiled: bool
+    ) -> None:
+        self.rule, self.rows = rule, _rows_of(grad)
+        self._kept = [parameter._array, *(each._array for each in kept)]
+        self.arrays = list(self._kept)
+        if self.rows is None:
+            self._grad = weakref.ref(grad._array)
+            self.arrays.insert(1, borrowed(grad._array))
+        self.numbers = numpy.zeros(9, numpy.float32)
+        self.fits = plain_float(*self.arrays) and all(
+            each.shape == self.arrays[0].shape and each.flags.c_contiguous for each in self.arrays
+        )
+        self.parts: list[tuple[int, Run]] = []
+        if self.fits:
+            self.parts = self._dense(workspace, compiled) if self.rows is None else self._of_rows()
+
+    def holds(self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor]) -> bool:
+        """Return whether everything is where it was."""
+        if rule is not self.rule or _rows_of(grad) is not self.rows:
+            return False
+        if self.rows is None and self._grad() is not grad._array:
+            return False
+        return all(map(operator.is_, [parameter._array, *(each._array for each in kept)], self._kept))
+
+    def _dense(self, workspace: Workspace, compiled: bool) -> list[tuple[int, Run]]:
+        flat = [each.reshape(-1) for each in self.arrays]
+        if compiled:
+            call = self.rule.loop.compiled
+            return [
+                (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
+                for part in cut(flat[0].size, _PART)
+            ]
+        return [
+            (part.stop - part.start, partial(self._in_blocks, [each[part] for each in flat], workspace))
+            for part in cut(flat[0].size, _PART)
+        ]
+
+    def _in_blocks(self, arrays: list[Array], workspace: Workspace) -> None:
+        scratch = workspace.take()
+        for block in cut(arrays[0].size, _BLOCK):
+            each = [array[block] for array in arrays]
+            self.rule.blocks(*each, self.numbers, *(spare[: each[0].size] for spare in scratch))
+        workspace.give_back(scratch)
+
+    def _of_rows(self) -> list[tuple[int, Run]]:
+        assert self.rows is not None
+        (w, *kept), call, width = self.arrays, self.rule.row_loop.compiled, max(1, self.arrays[0].shape[1])
+        return [
+            (
+                (part.stop - part.start) * width,
+                partial(call, w[part], self.rows.sums, self.rows.place[part], *(e[part] for e in kept), self.numbers),
+            )
+            for part in cut(w.shape[0], max(1, _PART // width))
+        ]
+
+
+class FusedStep:
+    """An optimizer's step as passes over memory, spread over the pool; hooks run around it as ever.
+
+    Args:
+        optimizer: whose step it is.
+        context: of the plan.
+    """
+
+    def __init__(self, optimizer: Optimizer, context: Context) -> None:
+        self.optimizer, self.context = optimizer, context
+        self._rules = RULES[type(optimizer)]
+        self._workspace = Workspace(lambda: numpy.empty((2, _BLOCK), numpy.float32))
+        self._updates: dict[int, Update] = {}
+        self._planned: list[Update] = []
+        self._run: Run | None = None
+        self._step = with_hooks(self._without_hooks)
+
+    def __call__(self) -> None:
+        """Take one step."""
+        self._step(self.optimizer)
+
+    def _without_hooks(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+        """Take the step that hooks are around."""
+        given = [
+            (p, p._grad, group) for group in optimizer.param_groups for p in group["params"] if p._grad is not None
+        ]
+        bound = [self._bound(*each) for each in given]
+        planned = [each for each in bound if each is not None]
+        if planned != self._planned:
+            self._planned, self._run = planned, self._together(planned)
+        if args or kwargs or self._run is None:
+            type(optimizer).step(optimizer, *args, **kwargs)
+            return
+        state = optimizer.state
+        for (parameter, grad, group), update in zip(given, bound, strict=True):
+            if update is None:
+                _own_update(optimizer, parameter, grad, group)
+            else:
+                numbers = update.rule.numbers(group, state.get(parameter, {}))
+                update.numbers[: len(numbers)] = numbers
+                parameter._bump_version()
+        self._run()
+
+    def _bound(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> Update | None:
+        """Return the update of a parameter where it is now, None where no rule holds."""
+        state = self.optimizer.state.get(parameter, {})
+        for rule in self._rules:
+            kept = rule.state_of(group, state)
+            if kept is not None:
+                update = self._updates.get(id(parameter))
+                if update is None or not update.holds(rule, parameter, grad, kept):
+                    update = Update(rule, parameter, grad, kept, self._workspace, self.context.compiled)
+                    self._updates[id(parameter)] = update
+                return update if update.fits else None
+        return None
+
+    def _together(self, updates: list[Update]) -> Run | None:
+        """Return a call for updates, small ones several at a time; None if two of them share memory."""
+        ranges = sorted(byte_bounds(each.arrays[0]) for each in updates if each.arrays[0].size)
+        if any(end > start for (_, end), (start, _) in pairwise(ranges)):
+            return None
+        tasks: list[Run] = []
+        small: list[Run] = []
+        room = 0
+        for size, run in (part for each in updates for part in each.parts):
+            small.append(run)
+            room += size
+            if room >= _PART:
+                tasks.append(one_by_one(small))
+                small, room = [], 0
+        if small:
+            tasks.append(one_by_one(small))
+        return self.context.in_parts(tasks)
+
+
+def optimizer_step(record: Effect, context: Context) -> Run | None:
+    """Return a call for an optimizer's step, None where its own is all there is."""
+    call = record.call
+    if not isinstance(call, partial) or len(call.args) != 1 or call.keywords:
+        return None
+    (optimizer,) = call.args
+    is_step = type(optimizer) in RULES and record.what == f"{type(optimizer).__name__}.step"
+    return FusedStep(optimizer, context) if is_step else None
+
+
+def _own_update(optimizer: Optimizer, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
+    state = optimizer.state.get(parameter, {})
+    optimizer.update(parameter, grad, group, state)
+    if state:
+        optimizer.state[parameter] = state
+
+
+def borrowed(array: Array) -> Array:
+    """Return the same memory without holding it: who counts the references to ``array`` finds no new one."""
+    return numpy.asarray(SimpleNamespace(__array_interface__=array.__array_interface__))
+
+
+def _rows_of(grad: Any) -> Any:
+    return grad.rows if type(grad) is TableGradient else None
