@@ -14,7 +14,6 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
-from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import normalization_loops as loops
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
@@ -88,9 +87,9 @@ def _dims(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
     return tuple(dim for dim in range(x.ndim) if dim < lead or var.shape[dim - lead] == 1)
 
 
-def _seen(dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
+def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
     """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
-    if not jit.available() or not plain_float(*arrays):
+    if not context.compiled or not plain_float(*arrays):
         return None
     table = Table(arrays[0], dims)
     seen = [table.rows(each) if table.fits else None for each in arrays]
@@ -100,7 +99,7 @@ def _seen(dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None
 @lowers(Moments)
 def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Mean and variance, in one pass."""
-    found = _seen(record.params["dims"], *arrays)
+    found = _seen(context, record.params["dims"], *arrays)
     if found is None or any(each is None for each in outs):
         return None
     (table, (x,)), parts = found, found[0].parts
@@ -133,7 +132,7 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if not plain_float(*(each for each in arrays if each is not None), out):
         return None
     dims = record.params["dims"]
-    found = _seen(_dims(record, x, var) if dims is None else dims, x, out)
+    found = _seen(context, _dims(record, x, var) if dims is None else dims, x, out)
     if found is None:
         return None
     (table, (rows, result)), parts = found, found[0].parts
@@ -162,7 +161,7 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     """The gradient of what was standardized, and of the weight: over rows two passes, over columns one."""
     (gy, x, center, var, weight), (gx, gw) = arrays, outs
     given = [each for each in (*arrays, gw) if each is not None]
-    found = _seen(record.params["dims"], gy, x, gx) if plain_float(*given) else None
+    found = _seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
     if found is None or (weight is None and gw is not None):
         return None
     table, seen = found
