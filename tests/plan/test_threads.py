@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from trainctl.backend.threads import blas
 def train(widths, threads, *, deterministic=True, steps=20, batch=64):
     """Return the compiled step of a perceptron, its model, and the weights after some steps."""
     trainctl.manual_seed(0)
-    layers = [each for n, m in zip(widths, widths[1:], strict=False) for each in (nn.Linear(n, m), nn.ReLU())]
+    layers = [each for n, m in pairwise(widths) for each in (nn.Linear(n, m), nn.ReLU())]
     net = nn.Sequential(*layers[:-1])
     optimizer = optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     x, target = trainctl.randn(batch, widths[0]), trainctl.randint(0, widths[-1], (batch,))
