@@ -71,7 +71,7 @@ def pair(optimizer, threads=2):
 
         found.append((net, chosen, step))
     (one, first, step), (other, second, step_too) = found
-    return (one, first, step), (other, second, trainctl.compile(step_too, threads=threads))
+    return (one, first, step), (other, second, trainctl.compile(step_too, threads=threads, deterministic=True))
 
 
 def batch(turn):
