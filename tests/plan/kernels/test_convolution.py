@@ -1,0 +1,67 @@
+"""Convolutions of images that lie channels last are what the ops give: by columns, and on tiles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.plan.kernels.harness import check, forward, uniform
+from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
+from trainctl.plan.kernels import tile
+
+LAST = (0, 2, 3, 1)
+# image, kernels, stride, padding, dilation
+CASES = [
+    ((5, 3, 9, 8), (16, 3, 3, 3), 1, 1, 1),
+    ((3, 16, 20, 17), (32, 16, 3, 3), 1, 1, 1),
+    ((3, 32, 8, 8), (70, 32, 3, 3), 2, 1, 1),
+    ((2, 5, 7, 6), (32, 5, 1, 1), 1, 0, 1),
+    ((2, 5, 7, 6), (64, 5, 1, 1), 2, 0, 1),
+    ((2, 4, 12, 12), (6, 4, 5, 3), (2, 1), (0, 2), (2, 1)),
+    ((2, 4, 12, 12), (16, 4, 3, 3), 1, 2, 2),
+    ((70, 2, 30, 30), (4, 2, 3, 3), 1, 1, 1),
+    ((1, 1, 3, 3), (1, 1, 3, 3), 1, 0, 1),
+]
+cases = pytest.mark.parametrize(("shape", "kernel", "stride", "padding", "dilation"), CASES)
+
+
+@pytest.fixture(autouse=True)
+def everywhere(monkeypatch):
+    """Let tiles be used whatever this processor is faster with."""
+    monkeypatch.setattr(tile, "pays", lambda: True)
+
+
+def options(*given):
+    names = ("stride", "padding", "dilation")
+    pairs = {name: each if isinstance(each, tuple) else (each, each) for name, each in zip(names, given, strict=True)}
+    return {**pairs, "groups": 1}
+
+
+def last(*shape):
+    """Return a maker of images that lie channels last."""
+    return lambda: uniform(*shape, order=LAST)
+
+
+@cases
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolution(shape, kernel, stride, padding, dilation, bias):
+    params = options(stride, padding, dilation)
+    arrays = [uniform(*shape, order=LAST), uniform(*kernel, seed=1), *([uniform(kernel[0], seed=2)] if bias else [])]
+    (y,) = forward(Convolution, params, arrays)
+    check(Convolution, params, arrays, [last(*y.shape)], rtol=1e-4)
+
+
+@cases
+def test_gradients(shape, kernel, stride, padding, dilation):
+    params = options(stride, padding, dilation)
+    x, weight = uniform(*shape, order=LAST), uniform(*kernel, seed=1)
+    (y,) = forward(Convolution, params, [x, weight])
+    gy = uniform(*y.shape, seed=2, order=LAST)
+    check(
+        ConvolutionWeightGradient,
+        {**params, "kernel": kernel},
+        [x, gy],
+        [lambda: np.empty(kernel, np.float32)],
+        atol=1e-3,
+    )
+    check(ConvolutionInputGradient, {**params, "shape": shape}, [gy, weight], [last(*shape)], rtol=1e-4)
