@@ -81,13 +81,14 @@ def products(
     packed, corners = tile.panels(columns.depth, channels), Workspace(partial(tile.corner, channels))
     pack, convolve = tile.pack.compiled, loops.convolve.compiled
     shift = _NOTHING if bias is None else bias
+    by_row = packed.reshape(len(packed), columns.kernel[0], -1, packed.shape[2])
 
     def part(images: slice) -> Run:
         target = result[images]
 
         def multiply(rows: Array) -> None:
             corner = corners.take()
-            convolve(rows, packed, corner, target, shift)
+            convolve(rows, by_row, corner, target, shift)
             corners.give_back(corner)
 
         return windows.call(image[images], multiply)
@@ -112,7 +113,7 @@ def weight_sums(columns: Columns, image: Array, gradient: Array, context: Contex
 
         def multiply(rows: Array) -> None:
             corner = corners.take()
-            add(rows, given, corner, total, fresh)
+            add(rows.transpose(0, 2, 1, 4, 3), given, corner, total, fresh)
             corners.give_back(corner)
 
         return windows.call(image[images], multiply)

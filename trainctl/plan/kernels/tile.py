@@ -35,8 +35,8 @@ def pays() -> bool:
 
 
 def shape_for(columns: int) -> tuple[int, int]:
-    """Return rows and columns of the tiles for a result: 8 by 32 with AVX-512, for at most 16 columns 16 by 16."""
-    return (lanes(), lanes()) if columns <= lanes() else (lanes() // 2, 2 * lanes())
+    """Return rows and columns of the tiles for a result: 8 by 32 with AVX-512, for at most 16 columns 8 by 16."""
+    return lanes() // 2, lanes() if columns <= lanes() else 2 * lanes()
 
 
 def corner(columns: int) -> Array:
@@ -84,29 +84,30 @@ def pack(b: Any, packed: Any, first: int) -> None:
 @jit.Part
 def wide() -> Any:
     """Return Numba's intrinsic for tiles of two registers a row: see :func:`tile`."""
-    return _intrinsic(lambda: lanes() // 2, 2)
+    return _intrinsic(2)
 
 
 @jit.Part
-def tall() -> Any:
+def narrow() -> Any:
     """Return Numba's intrinsic for tiles of one register a row: see :func:`tile`."""
-    return _intrinsic(lanes, 1)
+    return _intrinsic(1)
 
 
 @jit.inline
-def tile(a: Any, b: Any, c: Any, last: Any, add: Any, is_tall: Any) -> Any:
+def tile(a: Any, b: Any, c: Any, last: Any, add: Any, is_narrow: Any) -> Any:
     """Leave a tile of ``a @ b`` in ``c``, or add it to what is there.
 
-    ``a`` has rows up to number ``last``, which stands in for those that a tile has beyond it.
+    ``a`` has rows up to number ``last``, which stands in for those that a tile has beyond it. With three dims, ``a`` and
+    ``b`` are stacks of matrices whose products are summed.
     """
-    if is_tall:
-        tall(a, b, c, last, add)
+    if is_narrow:
+        narrow(a, b, c, last, add)
     else:
         wide(a, b, c, last, add)
 
 
-def _intrinsic(rows: Any, registers: int) -> Any:
-    """Return an intrinsic ``(a, b, c, last, add)`` for tiles of some rows.
+def _intrinsic(registers: int) -> Any:
+    """Return an intrinsic ``(a, b, c, last, add)``.
 
     The loop is written in LLVM's own terms: no form of it in Python makes the compiler keep the sums in registers.
     """
@@ -114,25 +115,27 @@ def _intrinsic(rows: Any, registers: int) -> Any:
     types: Any = importlib.import_module("numba").types
 
     def tile(_: Any, a: Any, b: Any, c: Any, last: Any, add: Any) -> Any:
-        build = functools.partial(_build, rows(), registers)
+        build = functools.partial(_build, registers)
         return types.void(a, b, c, types.int64, types.boolean), lambda *given: build(*given)
 
     return extending.intrinsic(tile)
 
 
-def _build(tile_rows: int, registers: int, context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _build(registers: int, context: Any, builder: Any, signature: Any, args: Any) -> Any:
     """Write the loop over the inner dim: a row of ``b``, in registers, times one number of each row of ``a``."""
     ir: Any = importlib.import_module("llvmlite.ir")
     cgutils: Any = importlib.import_module("numba.core.cgutils")
-    width, rows = lanes(), range(tile_rows)
+    width, rows = lanes(), range(lanes() // 2)
     number, vector = ir.FloatType(), ir.VectorType(ir.FloatType(), width)
     whole, places = ir.IntType(64), [each * width * 4 for each in range(registers)]
-    arrays = [
-        context.make_array(each)(context, builder, arg) for each, arg in zip(signature.args, args[:3], strict=False)
-    ]
-    starts = [builder.bitcast(each.data, ir.IntType(8).as_pointer()) for each in arrays]
-    steps = [cgutils.unpack_tuple(builder, each.strides, 2) for each in arrays]
-    depth = cgutils.unpack_tuple(builder, arrays[0].shape, 2)[1]
+    left, right, result = (
+        context.make_array(each)(context, builder, arg) for each, arg in zip(signature.args[:3], args[:3], strict=True)
+    )
+    left_steps, right_steps, (row_step, _) = (
+        cgutils.unpack_tuple(builder, each.strides) for each in (left, right, result)
+    )
+    sizes = cgutils.unpack_tuple(builder, left.shape)
+    count = sizes[0] if len(sizes) == 3 else whole(1)
 
     def at(place: Any, offset: Any, kind: Any) -> Any:
         return builder.bitcast(builder.gep(place, [offset]), kind.as_pointer())
@@ -142,44 +145,89 @@ def _build(tile_rows: int, registers: int, context: Any, builder: Any, signature
         loaded.align = 4
         return loaded
 
-    def row_of(array: int, row: Any) -> Any:
-        return builder.gep(starts[array], [builder.mul(steps[array][0], row)])
-
     def everywhere(value: Any) -> Any:
         first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
         return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
 
-    lefts = [row_of(0, builder.select(builder.icmp_signed("<", whole(r), args[3]), whole(r), args[3])) for r in rows]
-    targets = [row_of(2, whole(r)) for r in rows]
-    none = ir.Constant(vector, [0.0] * width)
-    before, loop, after = builder.block, builder.append_basic_block("inner"), builder.append_basic_block("stored")
-    builder.branch(loop)
+    def bytes_of(array: Any) -> Any:
+        return builder.bitcast(array.data, ir.IntType(8).as_pointer())
 
-    builder.position_at_end(loop)
-    k = builder.phi(whole)
-    k.add_incoming(whole(0), before)
-    sums = [[builder.phi(vector) for _ in places] for _ in rows]
-    right = row_of(1, k)
-    seen = [load(right, whole(place)) for place in places]
+    def sums_from(block: Any, values: Any) -> Any:
+        """Return what the sums are in a block that is entered from another one with these."""
+        found = [[builder.phi(vector) for _ in places] for _ in rows]
+        for r in rows:
+            for phi, value in zip(found[r], values[r], strict=True):
+                phi.add_incoming(value, block)
+        return found
+
+    def counter(block: Any, first: Any) -> Any:
+        found = builder.phi(first.type)
+        found.add_incoming(first, block)
+        return found
+
+    def repeat(counters: Any, limit: Any, sums: Any, values: Any, start: Any, end: Any) -> None:
+        """End a loop: go round again, with these sums and each counter one step on, while there is more to do."""
+        block = builder.block
+        for phi, step in counters:
+            moved = builder.add(phi, step) if phi.type == whole else builder.gep(phi, [step])
+            phi.add_incoming(moved, block)
+            done = moved
+        for r in rows:
+            for each, value in zip(sums[r], values[r], strict=True):
+                each.add_incoming(value, block)
+        branch = builder.cbranch(builder.icmp_signed("<", done, limit), start, end)
+        branch.set_metadata("llvm.loop", _not_unrolled(builder.module))
+
+    offsets = [
+        builder.mul(left_steps[-2], builder.select(builder.icmp_signed("<", whole(r), args[3]), whole(r), args[3]))
+        for r in rows
+    ]
+    none = ir.Constant(vector, [0.0] * width)
+    before = builder.block
+    outer, inner, next_one, after = map(builder.append_basic_block, ("matrices", "inner", "next", "stored"))
+    stack_steps = [each[0] if len(sizes) == 3 else whole(0) for each in (left_steps, right_steps)]
+    firsts = bytes_of(left), bytes_of(right)
+    builder.branch(outer)
+
+    builder.position_at_end(outer)
+    matrices = [counter(before, each) for each in firsts]
+    number_of = counter(before, whole(0))
+    outer_sums = sums_from(before, [[none] * registers] * len(rows))
+    builder.branch(inner)
+
+    builder.position_at_end(inner)
+    column, row = (counter(outer, each) for each in matrices)
+    k = counter(outer, whole(0))
+    sums = sums_from(outer, outer_sums)
+    seen = [load(row, whole(place)) for place in places]
     fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{width}f32")
-    results = []
-    for r in rows:
-        factor = everywhere(builder.load(at(lefts[r], builder.mul(steps[0][1], k), number)))
-        results.append([builder.call(fma, [factor, seen[h], sums[r][h]]) for h in range(registers)])
-        for h in range(registers):
-            sums[r][h].add_incoming(none, before)
-            sums[r][h].add_incoming(results[r][h], loop)
-    following = builder.add(k, whole(1))
-    k.add_incoming(following, loop)
-    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    factors = [everywhere(builder.load(at(column, each, number))) for each in offsets]
+    results = [
+        [builder.call(fma, [factors[r], each, total]) for each, total in zip(seen, sums[r], strict=True)] for r in rows
+    ]
+    repeat([(column, left_steps[-1]), (row, right_steps[-2]), (k, whole(1))], sizes[-1], sums, results, inner, next_one)
+
+    builder.position_at_end(next_one)
+    counters = [*zip(matrices, stack_steps, strict=True), (number_of, whole(1))]
+    repeat(counters, count, outer_sums, results, outer, after)
 
     builder.position_at_end(after)
     for r in rows:
-        for result, place in zip(results[r], places, strict=True):
-            there = builder.select(args[4], load(targets[r], whole(place)), none)
-            builder.store(builder.fadd(there, result), at(targets[r], whole(place), vector)).align = 4
+        target = builder.gep(bytes_of(result), [builder.mul(row_step, whole(r))])
+        for value, place in zip(results[r], places, strict=True):
+            there = builder.select(args[4], load(target, whole(place)), none)
+            builder.store(builder.fadd(there, value), at(target, whole(place), vector)).align = 4
     return context.get_dummy_value()
+
+
+def _not_unrolled(module: Any) -> Any:
+    """Return the mark of a loop that is to stay as it is: unrolled, its addresses would not fit the registers."""
+    ir: Any = importlib.import_module("llvmlite.ir")
+    disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    mark = ir.MDValue(module, [disable], name=str(len(module.metadata)))
+    mark.operands = (mark, disable)  # a loop's mark begins with itself
+    return mark
 
 
 @jit.kernel("void(f4[:,:], f4[:,:,:], f4[:,::1], f4[:,:], f4[::1])")
@@ -195,9 +243,9 @@ def multiply(a: Any, packed: Any, spare: Any, c: Any, bias: Any) -> None:
                 height = min(rows, c.shape[0] - top)
                 part, target = a[top : top + height, start:end], c[top : top + height, left : left + count]
                 if height == rows and count == width:
-                    tile(part, panel, target, height - 1, start > 0, rows == width)
+                    tile(part, panel, target, height - 1, start > 0, 2 * rows == width)
                 else:
-                    tile(part, panel, spare, height - 1, False, rows == width)
+                    tile(part, panel, spare, height - 1, False, 2 * rows == width)
                     for i in range(height):
                         row, found = target[i], spare[i]
                         for j in range(count):
