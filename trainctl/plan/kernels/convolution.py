@@ -7,6 +7,7 @@ are the sums over them: the results are the same bits. Where tiles are compiled 
 
 from __future__ import annotations
 
+import functools
 import math
 from functools import partial
 from typing import Any
@@ -42,13 +43,17 @@ class Columns:
         self.kernel, self.dtype = kernel, dtype
         self.stride, self.padding, self.dilation = (options[name] for name in ("stride", "padding", "dilation"))
         self.spatial: Pair = (spatial[0], spatial[1])
-        self.places = tuple(map(output_size, spatial, kernel, self.stride, self.padding, self.dilation))
+        self.places: Any = tuple(map(output_size, spatial, kernel, self.stride, self.padding, self.dilation))
         self.depth = math.prod(kernel) * self.channels
         per_image = math.prod(self.places) * self.depth * dtype.itemsize
         self.chunk = max(1, min(self.batch, _CACHED // max(per_image, 1)))
         self.chunks = cut(self.batch, self.chunk)
         self.is_image = kernel == (1, 1) == self.stride and self.padding == (0, 0)
-        self.workspace = Workspace(self._scratch)
+
+    @functools.cached_property
+    def workspace(self) -> Workspace:
+        """Scratch for whoever works with columns."""
+        return Workspace(self._scratch)
 
     def _scratch(self) -> tuple[Array, Array, Array]:
         """Return room for padded images (its edge stays 0), a view of its windows, and their columns."""
@@ -105,27 +110,40 @@ def _last(image: Array) -> Array | None:
 
 def _is_plain(record: Apply, *images: Array) -> bool:
     """Return whether a convolution is of images that lie channels last, in one group."""
-    if any(each.ndim != 4 or each.dtype.kind != "f" or each.size == 0 for each in images):
-        return False
-    return record.params["groups"] == 1 and all(_last(each) is not None for each in images)
+    return _is_one_group(record, *images) and all(_last(each) is not None for each in images)
+
+
+def _is_one_group(record: Apply, *images: Array) -> bool:
+    """Return whether a convolution is of images of floating-point numbers, in one group."""
+    return record.params["groups"] == 1 and all(
+        each.ndim == 4 and each.dtype.kind == "f" and each.size > 0 for each in images
+    )
+
+
+def _seen(x: Array, columns: Columns, context: Context) -> Array | None:
+    """Return images as ``[N, H, W, C]`` if they lie so, or will be copied anyway."""
+    return x.transpose(0, 2, 3, 1) if is_direct(columns, context) else _last(x)
 
 
 @lowers(Convolution)
 def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Columns times kernels, chunk by chunk."""
     (x, weight, *bias), (out,) = arrays, outs
-    if out is None or not _is_plain(record, x, out):
+    if out is None or not _is_one_group(record, x, out) or _last(out) is None:
         return None
     columns = Columns(x.shape, weight.shape[2:], record.params, x.dtype)
-    return _products(columns, _last(x), _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
+    image = _seen(x, columns, context)
+    if image is None:
+        return None
+    if is_direct(columns, context):
+        return direct_convolution.products(columns, image, _last(out), weight, bias[0] if bias else None, context)
+    return _products(columns, image, _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
 
 
 def _products(
     columns: Columns, image: Any, result: Any, filters: Any, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the products of an image's columns with kernels in ``result`` (both ``[N, H, W, C]``)."""
-    if is_direct(columns, context):
-        return direct_convolution.products(columns, image, result, filters, bias, context)
     current: list[Array] = []
 
     def prepare() -> None:
@@ -150,15 +168,15 @@ def _products(
 def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Columns, transposed, times the output's gradient: summed part by part, and then over the parts in order."""
     (x, gy), (out,) = arrays, outs
-    if out is None or not _is_plain(record, x, gy):
+    if out is None or not _is_one_group(record, x, gy):
         return None
     kernel = record.params["kernel"]
     columns = Columns(x.shape, kernel[2:], record.params, x.dtype)
     if columns.places != gy.shape[2:]:  # of a transposed convolution with more room than places
         return None
-    image, gradient = _last(x), _last(gy)
-    assert image is not None
-    assert gradient is not None
+    image, gradient = _seen(x, columns, context), _last(gy)
+    if image is None or gradient is None:
+        return None
     target = out.transpose(2, 3, 1, 0)
     direct = direct_convolution.weight_sums(columns, image, gradient, context) if is_direct(columns, context) else None
     if direct is not None:
@@ -199,6 +217,9 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
     if out is None or not _is_plain(record, gy, out):
         return None
     options = record.params
+    columns = Columns(out.shape, weight.shape[2:], options, gy.dtype)
+    if columns.places == gy.shape[2:] and columns.dilation == (1, 1) and is_direct(columns, context):
+        return direct_convolution.input_products(columns, _last(gy), _last(out), weight, context)
     room = tuple(
         d * (k - 1) - p for d, k, p in zip(options["dilation"], weight.shape[2:], options["padding"], strict=True)
     )
