@@ -151,5 +151,7 @@ def _all(calls: Sequence[Run]) -> None:
 
 
 def plain_float(*arrays: Any) -> bool:
-    """Return whether all are float32 arrays: what the compiled loops are for."""
-    return all(isinstance(each, numpy.ndarray) and each.dtype == numpy.float32 for each in arrays)
+    """Return whether all are float32 arrays, aligned and not read-only: what the compiled loops are for."""
+    return all(
+        isinstance(each, numpy.ndarray) and each.dtype == numpy.float32 and each.flags.behaved for each in arrays
+    )

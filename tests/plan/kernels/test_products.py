@@ -61,6 +61,13 @@ def test_stacks(x, y):
     check(MatMul, {}, [x, y], [like(x @ y)], atol=1e-4)
 
 
+def test_a_weight_that_is_read_only():
+    """Numba has another type for it."""
+    weight = uniform(75, 70)
+    weight.flags.writeable = False
+    check(Linear, {}, [uniform(300, 70), weight], [lambda: np.empty((300, 75), np.float32)], atol=1e-4)
+
+
 def test_small_ones_are_left_alone():
     assert run(MatMul, {}, [uniform(8, 8), uniform(8, 8)], [like(uniform(8, 8))], 1) is None
 

@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.arithmetic import mul, sub
+from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.linalg import matmul
 from trainctl.autograd.ops.random import dropout
-from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import reshape, transpose, unsqueeze
+from trainctl.autograd.ops.softmax import SoftmaxGradient
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
@@ -37,8 +37,7 @@ class MaskedSoftmax(Op):
 
     def backward(self, gy: Tensor) -> Any:
         (y,) = self.saved
-        along = mul(gy, y)
-        gx = sub(along, mul(y, sum(along, -1, True)))
+        gx = SoftmaxGradient.apply(gy, y, dim=-1)
         return gx, gx
 
 

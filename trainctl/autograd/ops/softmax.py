@@ -32,8 +32,26 @@ class Softmax(Op):
 
     def backward(self, gy: Tensor) -> Any:
         (y,) = self.saved
-        weighted = mul(gy, y)
-        return sub(weighted, mul(y, sum(weighted, self.dim, True)))
+        return SoftmaxGradient.apply(gy, y, dim=self.dim)
+
+
+class SoftmaxGradient(Op):
+    """``y * (gy - sum(gy * y))``."""
+
+    saves = (0, 1)
+    dim: int
+
+    def forward(self, gy: Any, y: Any, out: Any = None) -> Any:
+        xp = self.xp
+        gx = xp.multiply(gy, y, out=out)
+        gx -= y * xp.sum(gx, axis=self.dim, keepdims=True)
+        return gx
+
+    def backward(self, ggx: Tensor) -> Any:
+        gy, y = self.saved
+        apart = sub(gy, sum(mul(gy, y), self.dim, True))
+        gy_y = sub(mul(ggx, apart), mul(gy, sum(mul(ggx, y), self.dim, True)))
+        return SoftmaxGradient.apply(ggx, y, dim=self.dim), gy_y
 
 
 @numpy_names

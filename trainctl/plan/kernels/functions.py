@@ -34,3 +34,22 @@ def tanh(x: Any) -> Any:
 def sigmoid(x: Any) -> Any:
     """Return ``1 / (1 + exp(-x))``, to 2e-7."""
     return _HALF * tanh(_HALF * x) + _HALF
+
+
+# exp(x) = 2^n exp(r) with |r| <= log(2) / 2, log(2) in two parts; the series of exp(r), its end fitted (1e-8)
+_LOG2_E, _LOG_2_HIGH, _LOG_2_LOW = _f4(1.4426950408889634), _f4(0.693359375), _f4(-2.12194440e-4)
+_E2, _E3, _E4 = _f4(0.5), _f4(1 / 6), _f4(1 / 24)
+_E5, _E6 = _f4(1 / 120), _f4(1 / 720)
+_LEAST, _MOST, _ZERO = _f4(-87.3), _f4(88.7), _f4(0)
+
+
+@jit.inline
+def exp(x: Any) -> Any:
+    """Return the exponential, to 2e-7 of it; 0 from -87.3 down."""
+    bounded = _MOST if x > _MOST else x
+    bounded = _LEAST if bounded < _LEAST else bounded
+    n = numpy.floor(bounded * _LOG2_E + _HALF)
+    r = bounded - n * _LOG_2_HIGH - n * _LOG_2_LOW
+    y = _ONE + r * (_ONE + r * (_E2 + r * (_E3 + r * (_E4 + r * (_E5 + r * _E6)))))
+    power = numpy.int32((numpy.int32(n) + numpy.int32(127)) << numpy.int32(23)).view(numpy.float32)
+    return _ZERO if x < _LEAST else y * power

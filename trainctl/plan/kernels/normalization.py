@@ -7,7 +7,6 @@ differ from eager mode's by rounding.
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
@@ -16,54 +15,9 @@ import numpy
 from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import normalization_loops as loops
-from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
-from trainctl.plan.memory import memory_order
+from trainctl.plan.kernels.table import Table
+from trainctl.plan.lowering import Context, Run, lowers, plain_float
 from trainctl.plan.trace import Apply
-
-_PART = 1 << 16  # elements that one thread takes at a time
-_WIDE = 128  # columns that a loop should have: several rows beside each other are seen as one
-
-
-class Table:
-    """How arrays of one layout are seen as ``[rows, columns]``.
-
-    Args:
-        x: one of them.
-        dims: over which statistics are taken.
-
-    Attributes:
-        over_rows: whether that is over the rows.
-        fits: whether it is over the rows or over the columns at all.
-        columns: how many there are.
-        parts: slices of rows for the threads.
-    """
-
-    def __init__(self, x: Array, dims: tuple[int, ...]) -> None:
-        self.shape, self.order = x.shape, memory_order(x.shape, x.strides)
-        sized = [dim for dim in self.order if x.shape[dim] > 1]
-        over = [dim in dims for dim in sized]
-        count = sum(over)
-        self.over_rows = all(over[:count])
-        self.fits = 0 < count < len(over) and (self.over_rows or all(over[-count:])) and x.size > 0
-        self._of_columns = sized[count if self.over_rows else len(sized) - count :]
-        self.columns = math.prod(x.shape[dim] for dim in self._of_columns)
-        rows = x.size // max(self.columns, 1)
-        self.times = math.gcd(rows, max(1, _WIDE // max(self.columns, 1))) if self.over_rows else 1
-        self.parts = cut(rows // self.times, max(1, _PART // max(self.columns * self.times, 1)))
-
-    def rows(self, array: Array) -> Array | None:
-        """Return an array of the layout as it is seen (of few columns: several rows as one), None if it lies otherwise."""
-        flat = array.transpose(self.order)
-        whole = array.shape == self.shape and flat.flags.c_contiguous
-        return flat.reshape(-1, self.times * self.columns) if whole else None
-
-    def each(self, array: Array, by_column: bool) -> Array | None:
-        """Return a small array as numbers of the columns (or rows), None if it is not that."""
-        sizes = (1,) * (len(self.shape) - array.ndim) + array.shape
-        for dim, (size, whole) in enumerate(zip(sizes, self.shape, strict=True)):
-            if size != (whole if (dim in self._of_columns) is by_column else 1):
-                return None
-        return array.reshape(sizes).transpose(self.order).reshape(-1)
 
 
 def _one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[str, Array] | None:
@@ -107,7 +61,7 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if not table.over_rows:
         call = loops.row_moments.compiled
         return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
-    sums, scratch = numpy.empty((2, len(parts), x.shape[1])), _scratch(table, x)
+    sums, scratch = numpy.empty((2, len(parts), x.shape[1])), table.scratch(4)
     call = loops.column_moments.compiled
     runs: list[Run] = [partial(call, x[part], *sums[:, i], scratch[i]) for i, part in enumerate(parts)]
     counts = numpy.array([part.stop - part.start for part in parts], numpy.float64)
@@ -145,7 +99,7 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
         return None
     eps = record.params["eps"]
     if table.over_rows:
-        call, scratch = loops.column_standardize.compiled, _scratch(table, rows)
+        call, scratch = loops.column_standardize.compiled, table.scratch(4)
         return [
             context.in_parts(
                 [partial(call, rows[p], result[p], *small.values(), eps, scratch[i]) for i, p in enumerate(parts)]
@@ -187,7 +141,7 @@ def _column_gradient(
     table: Table, seen: list[Array], small: dict[str, Array], gw: Any, centered: bool, eps: float, context: Context
 ) -> list[Run]:
     (gy, x, gx), (center, var, weight) = seen, small.values()
-    sums, scratch = numpy.empty((len(table.parts), 2, x.shape[1])), _scratch(table, x)
+    sums, scratch = numpy.empty((len(table.parts), 2, x.shape[1])), table.scratch(4)
     means = numpy.empty((2, table.columns))
     count = len(x) * table.times
 
@@ -206,10 +160,6 @@ def _column_gradient(
         partial(apply, gy[p], x[p], center, var, weight, eps, means, gx[p], scratch[i]) for i, p in parts
     ]
     return [context.in_parts(first), finish, context.in_parts(second)]
-
-
-def _scratch(table: Table, rows: Array) -> Array:
-    return numpy.empty((len(table.parts), 4, rows.shape[1]), numpy.float32)
 
 
 def _of(numbers: Array, part: slice) -> Array:

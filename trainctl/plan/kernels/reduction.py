@@ -1,0 +1,81 @@
+"""Sums over what comes first in memory: gradients of biases, of whatever was added to every row.
+
+Blocks of rows are summed in float32 and the blocks in float64; eager mode sums in float32 throughout.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy
+
+from trainctl.autograd.ops.broadcasting import SumTo
+from trainctl.autograd.ops.reduction import Mean, Sum, size_of
+from trainctl.backend import jit
+from trainctl.backend.arrays import Array
+from trainctl.plan.kernels.table import Table
+from trainctl.plan.lowering import Context, Run, lowers, plain_float
+from trainctl.plan.trace import Apply
+
+_LARGE = 1 << 14  # elements from which it is worth more than a call
+_BLOCK = 32  # rows summed in float32
+
+
+@jit.kernel("void(f4[:,::1], f8[::1], f4[:,::1])")
+def column_totals(x: Any, total: Any, scratch: Any) -> None:
+    """Leave the sum of each column."""
+    some = scratch[0]
+    total[:] = 0
+    for start in range(0, x.shape[0], _BLOCK):
+        some[:] = 0
+        for i in range(start, min(start + _BLOCK, x.shape[0])):
+            row = x[i]
+            for j in range(row.size):
+                some[j] += row[j]
+        for j in range(some.size):
+            total[j] += some[j]
+
+
+@lowers(SumTo)
+def sum_to(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """The sum over what a broadcast added or stretched."""
+    (x,), (out,), shape = arrays, outs, record.params["shape"]
+    lead = x.ndim - len(shape)
+    dims = tuple(dim for dim in range(x.ndim) if dim < lead or (shape[dim - lead] == 1 and x.shape[dim] != 1))
+    return _over_rows(x, dims, out, 1, context)
+
+
+@lowers(Sum)
+def sum(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """The sum over some dims."""
+    (x,), (out,) = arrays, outs
+    return _over_rows(x, record.params["dims"], out, 1, context)
+
+
+@lowers(Mean)
+def mean(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """The mean over some dims."""
+    (x,), (out,), dims = arrays, outs, record.params["dims"]
+    return _over_rows(x, dims, out, size_of(x.shape, dims), context)
+
+
+def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Context) -> list[Run] | None:
+    """Return the calls for a sum over dims, divided by ``count``; None where they are not the first in memory."""
+    if not context.compiled or not plain_float(x, out) or x.size < _LARGE or not out.flags.c_contiguous:
+        return None
+    table = Table(x, dims)
+    rows = table.rows(x) if table.fits and table.over_rows else None
+    if rows is None:
+        return None
+    kept = [dim for dim in range(x.ndim) if dim not in dims]
+    order = [kept.index(dim) for dim in table.order if dim in kept]
+    target = out.reshape([x.shape[dim] for dim in kept]).transpose(order)
+    totals, scratch = numpy.empty((len(table.parts), rows.shape[1])), table.scratch(1)
+
+    def finish() -> None:
+        target[...] = (totals.reshape(-1, table.columns).sum(0) / count).reshape(target.shape)
+
+    call = column_totals.compiled
+    parts: list[Run] = [partial(call, rows[part], totals[i], scratch[i]) for i, part in enumerate(table.parts)]
+    return [context.in_parts(parts), finish]
