@@ -7,6 +7,7 @@ A kernel is written twice beside each other: as NumPy calls, which always work, 
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -44,7 +45,7 @@ class Kernel:
             numba: Any = importlib.import_module("numba")
             folder = _cache_folder()
             if folder is not None:
-                numba.config.CACHE_DIR = str(folder)
+                numba.config.CACHE_DIR = str(folder / _stamp(Path(self.function.__code__.co_filename).parent))
             options: dict[str, Any] = {
                 "nogil": True,
                 "fastmath": False if self.exact else _MATH,
@@ -141,6 +142,14 @@ def kind() -> str:
         True
     """
     return "numba" if available() else "numpy"
+
+
+@functools.cache
+def _stamp(folder: Path) -> str:
+    """Return a mark of the modules in a folder as they are: Numba notices changes of a kernel's own, not of what it calls."""
+    files = sorted([Path(__file__), *folder.glob("*.py")])
+    state = [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files]
+    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
 
 
 @functools.cache
