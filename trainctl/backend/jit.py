@@ -33,6 +33,10 @@ class Kernel:
         self.__doc__ = function.__doc__
         self._compiled: Any = None
 
+    def __call__(self, *args: Any) -> Any:
+        """Run the compiled loop; inside another kernel this is a call from one to the other."""
+        return self.compiled(*args)
+
     @property
     def compiled(self) -> Any:
         """The compiled loop, which runs without the interpreter's lock."""
@@ -60,7 +64,14 @@ class Part:
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
-        self.__doc__ = make.__doc__
+
+    def __call__(self, *args: Any) -> Any:
+        """Be what a kernel calls; outside of one there is nothing to do.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(f"{self._make.__name__} exists in compiled loops alone")
 
     @functools.cached_property
     def compiled(self) -> Any:
@@ -70,6 +81,26 @@ class Part:
     def __call__(self, *args: Any) -> Any:
         """Run it from Python."""
         return self.compiled(*args)
+
+
+def inline(function: Callable[..., Any]) -> Part:
+    """Mark a small function that kernels call: its body takes the place of the call, so that loops with it vectorise.
+
+    Example:
+        >>> @inline
+        ... def double(x):
+        ...     return x + x
+        >>> @kernel("void(f4[::1])")
+        ... def double_all(x):
+        ...     for i in range(x.size):
+        ...         x[i] = double(x[i])
+    """
+
+    def make() -> Any:
+        numba: Any = importlib.import_module("numba")
+        return numba.njit(inline="always", fastmath=_MATH, error_model="numpy")(_bound(function))
+
+    return Part(make)
 
 
 def _bound(function: Any) -> Any:

@@ -53,7 +53,7 @@ def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context
         right = tile.panels(*y.shape)
         pack = tile.pack.compiled
         each = max(1, _LARGE // 4 // right[0].size)
-        packed = [partial(pack, y, right[some], some.start) for some in cut(len(right), each)]
+        packed: list[Run] = [partial(pack, y, right[some], some.start) for some in cut(len(right), each)]
         runs.append(context.in_parts(packed))
     return [*runs, _by_tiles(x, right, out, _NOTHING if bias is None else bias, context)]
 
