@@ -78,10 +78,6 @@ class Part:
         """What Numba sees."""
         return self._make()
 
-    def __call__(self, *args: Any) -> Any:
-        """Run it from Python."""
-        return self.compiled(*args)
-
 
 def inline(function: Callable[..., Any]) -> Part:
     """Mark a small function that kernels call: its body takes the place of the call, so that loops with it vectorise.
