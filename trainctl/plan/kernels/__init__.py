@@ -1,5 +1,5 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution, losses, normalization, pooling, products, recurrent
+from trainctl.plan.kernels import convolution, losses, normalization, pooling, products, recurrent, sums
 
-__all__ = ["convolution", "losses", "normalization", "pooling", "products", "recurrent"]
+__all__ = ["convolution", "losses", "normalization", "pooling", "products", "recurrent", "sums"]

@@ -14,6 +14,7 @@ import numpy
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import direct_convolution
 from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers
 from trainctl.plan.trace import Apply
 
@@ -113,17 +114,19 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if out is None or not _is_plain(record, x, out):
         return None
     columns = Columns(x.shape, weight.shape[2:], record.params, x.dtype)
-    return _products(columns, _last(x), _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
+    return _products(columns, _last(x), _last(out), weight, bias[0] if bias else None, context)
 
 
 def _products(
-    columns: Columns, image: Any, result: Any, filters: Any, bias: Array | None, context: Context
+    columns: Columns, image: Any, result: Any, weight: Array, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the products of an image's columns with kernels in ``result`` (both ``[N, H, W, C]``)."""
+    if direct_convolution.pays(columns, context) and direct_convolution.is_deep(columns):
+        return direct_convolution.products(columns, image, result, weight, bias, context)
     current: list[Array] = []
 
     def prepare() -> None:
-        current[:] = [filters()]
+        current[:] = [_filters(weight)]
 
     def part(images: slice) -> Run:
         seen, rows = image[images], result[images].reshape(-1, result.shape[3])
@@ -153,6 +156,8 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     image, gradient = _last(x), _last(gy)
     assert image is not None
     assert gradient is not None
+    if direct_convolution.pays(columns, context):
+        return direct_convolution.weight_products(columns, image, gradient, out, context)
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
@@ -196,7 +201,7 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
         columns = Columns(gy.shape, weight.shape[2:], {**options, "padding": room}, gy.dtype)
         if columns.places == out.shape[2:]:
             mirrored = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-            return _products(columns, _last(gy), _last(out), lambda: _filters(mirrored), None, context)
+            return _products(columns, _last(gy), _last(out), mirrored, None, context)
     return _spread_products(record, gy, weight, out, context)
 
 
