@@ -32,9 +32,12 @@ lint: $(VENV)/dev.stamp ## ruff format, ruff check and mypy
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-bench: $(VENV)/parity.stamp ## the main job against the same script in PyTorch
+bench: $(VENV)/bench.stamp ## the main job, training steps, inference, start-up and memory against PyTorch and JAX
 	$(BIN)/python -m benchmarks.mlp_main_job $(ARGS)
-	$(BIN)/python -m benchmarks.mlp_step
+	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.peak_memory
 	$(BIN)/python -m benchmarks.eager_ops
 
 clean: ## remove the virtual environment and the caches, not the runs
@@ -53,6 +56,6 @@ $(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/trainctl.stamp
 
-$(VENV)/parity.stamp: $(VENV)/made.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[parity]'
+$(VENV)/bench.stamp: $(VENV)/made.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[bench,parity]'
 	touch $@ $(VENV)/trainctl.stamp

@@ -1,1 +1,1 @@
-"""Measurements against PyTorch: `make bench`."""
+"""Measurements against PyTorch and JAX: `make bench`."""

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,22 @@ def cores() -> int:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures depend on besides the code."""
+    """What the figures depend on besides the code; where the load is not about 0, trust ratios alone."""
     return {
         "processor": processor(),
         "cores": cores(),
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?",
         "python": platform.python_version(),
-        **{package: version(package) for package in ("numpy", "torch")},
+        **{package: found for package in ("numpy", "numba", "torch", "jax") if (found := installed(package))},
     }
+
+
+def installed(package: str) -> str:
+    """A package's version, empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def processor() -> str:
@@ -49,8 +58,9 @@ def cell(value: str | float) -> str:
 
 def publish(title: str, settings: Mapping[str, Any], rows: Sequence[Row], path: Path | None) -> None:
     """Print the table; write everything to `path` as JSON where one is given."""
-    facts = {**machine(), **settings}
+    about = machine()
+    facts = {**about, **settings}
     print(f"## {title}\n\n{', '.join(f'{key} {value}' for key, value in facts.items())}\n\n{markdown(rows)}\n")
     if path:
-        content = {"title": title, "machine": machine(), "settings": settings, "rows": rows}
+        content = {"title": title, "machine": about, "settings": settings, "rows": rows}
         path.write_text(json.dumps(content, indent=2) + "\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
-# Before NumPy is imported: the tests' products are small, and idle workers of the BLAS library spin on cores
-# that other tests need. What tests about threads ask for by name they still get.
+# Before NumPy and PyTorch are imported: the tests' arrays are small, and idle workers of NumPy's BLAS library and of
+# PyTorch's OpenMP spin on cores that other tests need. What tests about threads ask for by name they still get.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
@@ -18,6 +20,12 @@ collect_ignore = ["fixtures"]
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_finish() -> None:
+    """Take the tests themselves, tens of thousands of objects, out of what each garbage collection goes through."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ LAYERS = (
     ("storage",),
     ("namespace",),  # the engine as `trainctl.NAME`
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
+    ("plan",),  # steps of the engine, recorded and replayed
     ("train",),
     ("registry", "build"),
     ("config",),

@@ -25,11 +25,15 @@ _SUBMODULES = frozenset(
         "linalg",
         "nn",
         "optim",
+        "plan",
         "registry",
         "train",
         "utils",
     }
 )
+
+_FROM = {"compile": "trainctl.plan"}
+"""Names that stand above the engine."""
 
 __all__ = ["__version__"]
 
@@ -44,6 +48,8 @@ def __getattr__(name: str) -> Any:
             if error.name != f"trainctl.{name}":
                 raise
             raise AttributeError(f"module 'trainctl' has no attribute {name!r}") from None
+    if name in _FROM:
+        return getattr(importlib.import_module(_FROM[name]), name)
     names = importlib.import_module("trainctl.namespace").NAMES
     if name not in names:
         raise AttributeError(f"module 'trainctl' has no attribute {name!r}")
@@ -53,4 +59,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     names = importlib.import_module("trainctl.namespace").NAMES
-    return sorted({*globals(), *names, *_SUBMODULES})
+    return sorted({*globals(), *names, *_SUBMODULES, *_FROM})

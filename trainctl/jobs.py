@@ -102,6 +102,7 @@ def run_evaluation(
     """
     from trainctl.data import DataLoader
     from trainctl.train.evaluate import evaluate
+    from trainctl.train.steps import Steps
     from trainctl.train.summary import number
 
     found = find_checkpoint(latest_run(RUNS) if path is None else path)
@@ -116,8 +117,10 @@ def run_evaluation(
     threads = threads or checkpoint.threads
     batch_size = batch_size or experiment.config.data.eval_batch_size
     started = time.perf_counter()
+    steps = Steps(experiment, threads, checkpoint.kernels, lambda text: None)
     with blas_threads(threads):
-        result = evaluate(experiment.model, experiment.loss, experiment.metrics, DataLoader(data, batch_size))
+        loader: Any = DataLoader(data, batch_size)
+        result = evaluate(experiment.model, experiment.loss, experiment.metrics, loader, measure=steps.measure)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": experiment.config.name,
@@ -149,6 +152,8 @@ def _fresh(loaded: LoadedConfig, path: Path, force: bool) -> _Opened:
 @contextmanager
 def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], object]) -> _Opened:
     """A run that goes on, from its last checkpoint or from the one that ``path`` names."""
+    from trainctl.backend import jit
+
     named = None if is_run(path) else find_checkpoint(path)
     checkpoint = read_checkpoint(named) if named else None
     if named and not is_run(run_of(named)):
@@ -163,6 +168,8 @@ def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], objec
             on_event(Notice(f"{run.path}: stopped before its first checkpoint; it starts from the beginning"))
         elif checkpoint.threads != asked:
             on_event(Notice(_threads_kept(checkpoint.threads, asked)))
+        if checkpoint is not None and checkpoint.kernels == "numba" and not jit.available():
+            on_event(Notice(_NO_KERNELS))
         yield _checked_build(continued), run, checkpoint
 
 
@@ -211,6 +218,12 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
         here, there = (side.get(path, "missing") for side in values)
         if here != there and path not in _MAY_DIFFER:
             yield path, here, there
+
+
+_NO_KERNELS = (
+    "the run began with compiled kernels, which are not here: the last bits of its results will differ; "
+    "`pip install 'trainctl[fast]'` brings them"
+)
 
 
 def _threads_kept(recorded: int, asked: int) -> str:

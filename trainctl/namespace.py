@@ -10,13 +10,11 @@ from trainctl.autograd.out import public
 from trainctl.autograd.size import Size
 from trainctl.autograd.tensor import Tensor, is_tensor
 from trainctl.backend import devices, dtypes
-from trainctl.plan import compiled
 from trainctl.storage import saving
 
 # What is no op; the ops' own names are listed by their families.
 _OTHERS: dict[ModuleType, str] = {
     saving: "save load",
-    compiled: "compile",
     grad_mode: "no_grad enable_grad set_grad_enabled inference_mode is_grad_enabled is_inference_mode_enabled",
     dtypes: "dtype uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128 get_default_dtype "
     "set_default_dtype promote_types finfo iinfo",

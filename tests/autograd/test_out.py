@@ -26,6 +26,8 @@ V = A(3, low=0.2, high=0.8, grad=False)
 N = A(2, 3, dtype="int64", low=1, high=9)
 T = A(2, 3, dtype="bool")
 I = A(2, dtype="int64", low=0, high=2)  # noqa: E741 - an index
+D = A(2, dtype="int64", values=[1, 0])
+P = A(2, 3, dtype="int64", low=0, high=2)
 SPD = A(2, 2, values=[[2.0, 0.5], [0.5, 1.0]], grad=False)
 TRIANGLE = A(2, 2, values=[[2.0, 0.5], [0.0, 1.0]], grad=False)
 
@@ -54,8 +56,12 @@ CASES: dict[str, list[Case]] = {
     "index_select": [case(X, 1, I)], "inverse": [case(SPD)], "linalg.inv": [case(SPD)], "kthvalue": [case(X, 2)], "topk": [case(X, 2)], "lerp": [case(X, X, 0.5)], "masked_select": [case(X, T)],
     "matmul": [case(M, M)], "linalg.matmul": [case(M, M)], "mm": [case(X, M)], "mv": [case(X, V)], "matrix_power": [case(M, 2)], "linalg.matrix_power": [case(M, 2)], "outer": [case(V, V)],
     "linalg.multi_dot": [case([M, M, M])], "quantile": [case(X, 0.5)], "nanquantile": [case(X, 0.5, dim=1)], "tensordot": [case(X, M, 1)], "where": [case(T, X, X)], "linalg.det": [case(SPD)],
-    "linalg.slogdet": [case(SPD)], "linalg.eigh": [case(SPD)], "linalg.eigvalsh": [case(SPD)], "linalg.solve": [case(SPD, A(2, grad=False))],    "linalg.solve_triangular": [case(TRIANGLE, A(2, 2, grad=False), upper=True)], "nn.functional.linear": [case(X, M, V)], "nn.functional.avg_pool2d": [case(A(1, 1, 4, 4, grad=False), 2)],
+    "linalg.slogdet": [case(SPD)], "linalg.eigh": [case(SPD)], "linalg.eigvalsh": [case(SPD)], "linalg.solve": [case(SPD, A(2, grad=False))],
+    "linalg.solve_triangular": [case(TRIANGLE, A(2, 2, grad=False), upper=True)], "nn.functional.linear": [case(X, M, V)], "nn.functional.avg_pool2d": [case(A(1, 1, 4, 4, grad=False), 2)],
     "nn.functional.avg_pool3d": [case(A(1, 1, 4, 4, 2, grad=False), 2)], "arange": [case(5), case(1.0, 4.0, 0.5), case(5, dtype="dtype:float32")], "eye": [case(3), case(2, 3, dtype="dtype:int64")],
+    **{name: [case([X, X])] for name in ("hstack", "vstack", "row_stack", "dstack", "column_stack")}, **{f"bitwise_{way}_shift": [case(N, N)] for way in ("left", "right")}, "narrow_copy": [case(X, 1, 0, 2)],
+    "take": [case(X, I)], "take_along_dim": [case(X, P, 1)], "index_add": [case(X, 0, I, X)], "index_copy": [case(X, 0, D, X)], "index_reduce": [case(X, 0, I, X, "prod")], "threshold": [case(X, 0.5, 2.0)],
+    "scatter": [case(X, 0, P, 2.0)], "scatter_add": [case(X, 0, P, X)], "scatter_reduce": [case(X, 0, P, X, "amax")], "slogdet": [case(SPD)], "linalg.lstsq": [case(SPD, SPD)], "logspace": [case(0, 1, 5)],
     "full": [case((2, 3), 1.5), case((2,), 3, dtype="dtype:float64")], "linspace": [case(0, 1, 5)], "ones": [case(2, 3)], "zeros": [case((2, 3)), case(2, dtype="dtype:int32")],
 }  # fmt: skip
 for each in ALONG.split():
@@ -65,24 +71,12 @@ for each in ["add", "mul", "pow", "eq", "maximum", "floor_divide", "remainder"]:
 for each in ["sqrt", "abs", "neg", "square", "sigmoid", "round", "argmax", "sort"]:
     CASES[each] = [*CASES[each], case(N)]
 CASES["sum"] = [*CASES["sum"], case(N, 0), case(X, 0, dtype="dtype:float64")]
-RANDOM = {"empty", "bernoulli", "rand", "randn", "randint", "randperm", "multinomial"}
+RANDOM = {"empty", "bernoulli", "rand", "randn", "randint", "randperm", "multinomial", "normal"}
 # Where PyTorch refuses a dtype, or ``out`` of one form of the function, and here there is no reason to.
-WIDER = {
-    "clamp",
-    "clamp_max",
-    "clamp_min",
-    "clip",
-    "linalg.matrix_power",
-    "matrix_power",
-    "median",
-    "nanmean",
-    "nanmedian",
-    "nansum",
-    "std",
-    "var",
-}
-OTHER_ERROR = {"cat", "concat", "concatenate", "stack", "median", "nanmean", "nanmedian", "nansum"}  # RuntimeError here
-UNWARNED = {"addbmm", "nn.functional.logsigmoid"}  # PyTorch resizes their ``out`` without a word
+WIDER = "clamp clamp_max clamp_min clip linalg.matrix_power matrix_power median nanmean nanmedian nansum std var"
+JOINING = {"cat", "concat", "concatenate", "stack", "hstack", "vstack", "row_stack", "dstack", "column_stack"}
+OTHER_ERROR = {*JOINING, "median", "nanmean", "nanmedian", "nansum"}  # RuntimeError here
+UNWARNED = {"addbmm", "narrow_copy", "nn.functional.logsigmoid"}  # PyTorch resizes their ``out`` without a word
 NAMES = " ".join((table.CASTABLE, table.EXACT, table.ACCUMULATED, table.MADE)).split()
 CALLS = [pytest.param(name, i, id=f"{name}-{i}") for name, cases in CASES.items() for i in range(len(cases))]
 
@@ -134,7 +128,7 @@ def outcome(library: Any, name: str, number: int, shape: str, dtype: str | None)
 def test_what_is_written_and_refused_is_pytorchs(name, number, shape, dtype):
     got, want = outcome(trainctl, name, number, shape, dtype), outcome(torch, name, number, shape, dtype)
     if isinstance(want, type):
-        assert issubclass(got, want) or name in OTHER_ERROR if isinstance(got, type) else name in WIDER
+        assert issubclass(got, want) or name in OTHER_ERROR if isinstance(got, type) else name in WIDER.split()
         return
     assert not isinstance(got, type), got
     for mine, theirs in zip(got[0], want[0], strict=True):
@@ -219,6 +213,11 @@ def test_no_gradient_goes_through_out():
 def test_refusals(name, out, error, match):
     with pytest.raises(error, match=match):
         run(trainctl, name, 0, out=out)
+
+
+def test_norm_takes_out_by_name_only():
+    with pytest.raises(TypeError, match=r"^norm\(\): give out= by name"):
+        trainctl.norm(trainctl.ones(3), 2, None, False, trainctl.empty(()))
 
 
 def test_nothing_is_written_where_one_of_several_is_refused():

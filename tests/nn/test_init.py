@@ -111,32 +111,9 @@ def the_identity_of_a_vector(lib):
 
 
 @scripts.gives([[[[0.0, 1.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 1.0]]], [[[1.0]], [[1.0]]]])
-def dirac(lib):
+def where_dirac_puts_its_ones(lib):
     one, two = lib.empty(2, 2, 2), lib.empty(2, 1, 1)
     return [lib.nn.init.dirac_(one).tolist(), lib.nn.init.dirac_(two, groups=2).tolist()]
-
-
-@scripts.raises(ValueError, "Only tensors with 3, 4, or 5 dimensions are supported")
-def dirac_of_a_matrix(lib):
-    lib.nn.init.dirac_(lib.empty(2, 2))
-
-
-@scripts.raises(ValueError, "dim 0 must be divisible by groups")
-def dirac_in_groups_that_do_not_fit(lib):
-    lib.nn.init.dirac_(lib.empty(3, 1, 1), groups=2)
-
-
-@scripts.gives([[2.0, 2.0, 2.0], [2.0, 2.0]])
-def orthogonal_rows_or_columns(lib):
-    wide, tall = lib.empty(3, 2, 2, dtype=lib.float64), lib.empty(5, 2, dtype=lib.float64)
-    lib.nn.init.orthogonal_(wide, gain=2)
-    lib.nn.init.orthogonal_(tall, gain=2)
-    return [(wide.reshape(3, 4) ** 2).sum(1).sqrt(), (tall**2).sum(0).sqrt()]
-
-
-@scripts.raises(ValueError, "Only tensors with 2 or more dimensions are supported")
-def orthogonal_of_a_vector(lib):
-    lib.nn.init.orthogonal_(lib.empty(2))
 
 
 @scripts.gives([[3, 3], True])

@@ -36,6 +36,7 @@ def sample_checkpoint(seed: int = 0, **changes: object) -> Checkpoint:
     checkpoint = Checkpoint(
         config="seed: 0\nname: räksmörgås\n",
         threads=2,
+        kernels="numba",
         progress=Progress(2, 1, 5, 64, 1 / 3, 1.5, 1.25, best=Best(0.25, 1, 4), history=history),
         model={
             "0.weight": draw.normal(size=(5, 3)).astype(np.float32),
@@ -69,9 +70,10 @@ def assert_same_arrays(got: dict[str, np.ndarray], expected: dict[str, np.ndarra
 
 def test_what_was_written_is_read(saved: Path):
     expected, got = sample_checkpoint(), read_checkpoint(saved)
-    assert (got.config, got.threads, got.progress, got.state) == (
+    assert (got.config, got.threads, got.kernels, got.progress, got.state) == (
         expected.config,
         expected.threads,
+        expected.kernels,
         expected.progress,
         expected.state,
     )

@@ -294,13 +294,10 @@ def test_divergence_stops_the_run_and_keeps_the_last_good_checkpoint(
     last = find_checkpoint(run, "last")
 
     def blow_up(experiment: Experiment) -> None:
-        step = experiment.optimizer.step
+        def set_lr(optimizer: Any, args: Any, kwargs: Any) -> None:
+            optimizer.param_groups[0]["lr"] = lr
 
-        def step_and_blow_up() -> None:
-            experiment.optimizer.param_groups[0]["lr"] = lr
-            step()
-
-        experiment.optimizer.step = step_and_blow_up
+        experiment.optimizer.register_step_pre_hook(set_lr)
 
     with pytest.raises(DivergedError) as caught:
         list(session(config, run, "train.epochs=3", f"train.checkpoint_every={every or 'null'}", change=blow_up))

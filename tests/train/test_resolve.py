@@ -17,7 +17,7 @@ from trainctl.train.store import CheckpointStore
 def make_run(path: Path, last: int = 2, best: int | None = 1) -> Path:
     store = CheckpointStore(path / "checkpoints")
     for step in sorted({best or last, last}):
-        checkpoint = Checkpoint("", 1, Progress(global_step=step), {"w": np.zeros(1)}, None, {})
+        checkpoint = Checkpoint("", 1, "numpy", Progress(global_step=step), {"w": np.zeros(1)}, None, {})
         store.save(checkpoint, best=step == best)
     (path / "config.resolved.yaml").write_text("")
     return path

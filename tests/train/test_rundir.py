@@ -26,7 +26,9 @@ def fill(path: Path) -> Path:
     with RunDirectory.create(path) as run:
         run.write_config("seed: 0\n")
         run.write_metrics(COLUMNS, ROWS)
-        run.checkpoints.save(Checkpoint("", 1, Progress(global_step=3), {"w": np.zeros(2)}, None, {}), best=True)
+        run.checkpoints.save(
+            Checkpoint("", 1, "numpy", Progress(global_step=3), {"w": np.zeros(2)}, None, {}), best=True
+        )
         run.write_summary({"schema_version": 1})
     return path
 

@@ -49,7 +49,9 @@ def test_a_restored_run_goes_on_with_the_same_bits(name: str, tmp_path: Path):
     model = make_model()
     optimizer = OPTIMIZERS[name](model.parameters())
     steps(model, optimizer, 3)
-    saved = through_files(capture(model, optimizer, config="", threads=1, progress=Progress()), tmp_path)
+    saved = through_files(
+        capture(model, optimizer, config="", threads=1, kernels="numpy", progress=Progress()), tmp_path
+    )
     expected = steps(model, optimizer, 4)
 
     trainctl.manual_seed(99)
@@ -79,7 +81,7 @@ def test_a_restored_run_goes_on_with_the_same_bits(name: str, tmp_path: Path):
 def test_weights_of_another_model_are_refused(model: nn.Module, lines: list[str]):
     source = make_model()
     optimizer = optim.SGD(source.parameters(), lr=0.1)
-    checkpoint = capture(source, optimizer, config="", threads=1, progress=Progress())
+    checkpoint = capture(source, optimizer, config="", threads=1, kernels="numpy", progress=Progress())
     before = {name: tensor.tolist() for name, tensor in model.state_dict().items()}
     with pytest.raises(CheckpointError, match="not this model's") as caught:
         load_weights(checkpoint, model)
@@ -91,7 +93,9 @@ def test_weights_of_another_model_are_refused(model: nn.Module, lines: list[str]
 
 def test_state_of_another_optimizer_is_refused():
     model = make_model()
-    checkpoint = capture(model, optim.SGD(model.parameters(), lr=0.1), config="", threads=1, progress=Progress())
+    checkpoint = capture(
+        model, optim.SGD(model.parameters(), lr=0.1), config="", threads=1, kernels="numpy", progress=Progress()
+    )
     with pytest.raises(CheckpointError, match="optimizer state does not fit"):
         restore(checkpoint, model, optim.SGD(model[0].parameters(), lr=0.1))
 
@@ -99,7 +103,7 @@ def test_state_of_another_optimizer_is_refused():
 def test_a_captured_position_does_not_move_on():
     model, progress = make_model(), Progress(history=[{"epoch": 1}])
     optimizer = optim.SGD(model.parameters(), lr=0.1)
-    checkpoint = capture(model, optimizer, config="", threads=1, progress=progress)
+    checkpoint = capture(model, optimizer, config="", threads=1, kernels="numpy", progress=progress)
     progress.history.append({"epoch": 2})
     progress.step = 7
     assert (len(checkpoint.progress.history), checkpoint.progress.step) == (1, 0)

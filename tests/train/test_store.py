@@ -25,7 +25,9 @@ def checkpoint_of(step: int, best: int | None = None) -> Checkpoint:
     """A checkpoint whose every part tells its step."""
     progress = Progress(epoch=step, global_step=step, best=best and Best(0.5, best, best))
     weights = {"w": np.full((8, 8), step, np.float32)}
-    return Checkpoint(f"name: step-{step}", 1, progress, weights, {"rng": {"$tensor": "rng"}}, {"rng": np.arange(step)})
+    return Checkpoint(
+        f"name: step-{step}", 1, "numpy", progress, weights, {"rng": {"$tensor": "rng"}}, {"rng": np.arange(step)}
+    )
 
 
 def step_of(path: Path) -> int:

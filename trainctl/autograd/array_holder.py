@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
@@ -152,3 +153,15 @@ class ArrayHolder:
         if self._array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return self._array.shape[0]
+
+    def __iter__(self: Any) -> Iterator[Any]:
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self: Any, element: Any) -> bool:
+        return bool((self == element).any())
+
+    def storage_offset(self: Any) -> int:
+        """Return the place of the first element in the memory that this view shares, in elements."""
+        return 0 if self._base is None else (self.data_ptr() - self._base.data_ptr()) // self._array.itemsize

@@ -47,7 +47,7 @@ def parse_index(x: Tensor, index: Any) -> Index:
     dim = 0
     for part in _without_ellipsis(x, [_plain(x, part) for part in _parts(index)]):
         if isinstance(part, Tensor):
-            taken = part.ndim if _is_mask(part) else 1
+            taken = part.ndim if is_mask(part) else 1
             _check_mask(x, part, dim)
             view += [_ALL] * taken
         elif isinstance(part, bool):  # a new dim of size 1, or 0
@@ -133,7 +133,7 @@ def _plain_tensor(part: Tensor) -> Any:
     elif kind.kind not in "ib" or (part.ndim and kind not in (numpy.int64, numpy.int32, numpy.bool)):
         raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {part.dtype}")
     if part.ndim == 0:
-        return bool(part) if _is_mask(part) else int(part)
+        return bool(part) if is_mask(part) else int(part)
     return part
 
 
@@ -145,8 +145,9 @@ def _as_indices(part: Any) -> Any:
     return array.astype(numpy.int64) if array.size == 0 or array.dtype.kind == "u" else array
 
 
-def _is_mask(part: Any) -> bool:
-    return bool(part._array.dtype.kind == "b")
+def is_mask(part: Any) -> bool:
+    """Return whether an index is a tensor of bools."""
+    return isinstance(part, Tensor) and bool(part._array.dtype.kind == "b")
 
 
 def _without_ellipsis(x: Tensor, parts: list[Any]) -> Iterator[Any]:
@@ -158,7 +159,7 @@ def _without_ellipsis(x: Tensor, parts: list[Any]) -> Iterator[Any]:
     used = 0
     for part in parts:
         if isinstance(part, Tensor):
-            used += part.ndim if _is_mask(part) else 1
+            used += part.ndim if is_mask(part) else 1
         elif part is not None and part is not ... and not isinstance(part, bool):
             used += 1
     if used > x.ndim:
@@ -181,7 +182,7 @@ def _in_range(x: Tensor, index: int, dim: int) -> int:
 
 
 def _check_mask(x: Tensor, mask: Tensor, dim: int) -> None:
-    if _is_mask(mask) and mask._array.shape != x._array.shape[dim : dim + mask.ndim]:
+    if is_mask(mask) and mask._array.shape != x._array.shape[dim : dim + mask.ndim]:
         raise IndexError(
             f"The shape of the mask {list(mask.shape)} at index {dim} does not match the shape of the indexed tensor "
             f"{list(x.shape)} at index {dim}"

@@ -18,30 +18,33 @@ from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 
 # By what the dtype of ``out`` may be in PyTorch, which has no one rule for it.
-CASTABLE = (  # whatever the result can be cast to; several results have their own
+CASTABLE = (  # whatever the result can be cast to; the pairs of max and min have their own
     "acos acosh add addcdiv addcmul addr angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin asinh atan "
-    "atan2 atanh bernoulli bitwise_and bitwise_or bitwise_xor cat cholesky clamp clamp_max clamp_min clip concat "
-    "concatenate copysign cos cosh deg2rad diff div divide eq erf erfc erfinv exp exp2 expm1 floor_divide fmax fmin "
-    "fmod ge gt hypot kron ldexp le lerp log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not "
-    "logical_or logical_xor logit logsumexp lt matrix_power max maximum mean min minimum mul multiply nanmean "
-    "nansum ne nextafter outer pow rad2deg reciprocal remainder rsqrt sigmoid sin sinc sinh sqrt square stack std "
-    "sub subtract tan tanh true_divide var xlogy linalg.matrix_power linalg.matrix_rank linalg.pinv "
-    "nn.functional.normalize"
+    "atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor cat cholesky "
+    "clamp clamp_max clamp_min clip column_stack concat concatenate copysign cos cosh deg2rad diff div divide dstack "
+    "eq erf erfc erfinv exp exp2 expm1 floor_divide fmax fmin fmod ge gt hstack hypot kron ldexp le lerp log log10 "
+    "log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit logsumexp lt matrix_power "
+    "max maximum mean min minimum mul multiply nanmean nansum ne nextafter normal outer pow rad2deg reciprocal "
+    "remainder row_stack rsqrt sigmoid sin sinc sinh sqrt square stack std sub subtract tan tanh threshold "
+    "true_divide var vstack xlogy linalg.lstsq linalg.matrix_power linalg.matrix_rank linalg.pinv nn.functional.normalize"
 )
 EXACT = (  # that of the result
     "abs absolute addbmm addmm addmv all amax amin aminmax any argmax argmin argsort baddbmm bitwise_not bmm "
     "bucketize ceil chain_matmul complex cross cummax cummin diag dot fix float_power floor frac gather hardshrink "
-    "heaviside histc index_select inner inverse isin isneginf isposinf kthvalue log_softmax logcumsumexp "
-    "masked_select matmul median mm mode msort multinomial mv nan_to_num nanmedian nanquantile neg nonzero norm "
-    "polar qr quantile round searchsorted sgn sign signbit softmax sort svd tensordot topk tril triu trunc vdot "
-    "where linalg.cholesky linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv linalg.matmul "
+    "heaviside histc index_add index_copy index_reduce index_select inner inverse isin isneginf isposinf kthvalue "
+    "log_softmax logcumsumexp masked_select matmul median mm mode msort multinomial mv nan_to_num nanmedian "
+    "nanquantile narrow_copy neg nonzero norm polar qr quantile round scatter scatter_add scatter_reduce searchsorted "
+    "sgn sign signbit slogdet softmax sort svd take take_along_dim tensordot topk tril triu trunc vdot where "
+    "linalg.cholesky linalg.cross linalg.det linalg.eigh linalg.eigvalsh linalg.inv linalg.matmul "
     "linalg.matrix_norm linalg.multi_dot linalg.norm linalg.qr linalg.slogdet linalg.solve linalg.solve_triangular "
     "linalg.svd linalg.svdvals linalg.vecdot linalg.vector_norm nn.functional.avg_pool2d nn.functional.avg_pool3d "
-    "nn.functional.gelu nn.functional.hardshrink nn.functional.linear nn.functional.logsigmoid "
-    "nn.functional.softplus nn.functional.softshrink"
+    "nn.functional.gelu nn.functional.hardshrink nn.functional.linear nn.functional.logsigmoid nn.functional.softplus "
+    "nn.functional.softshrink"
 )
 ACCUMULATED = "cumprod cumsum prod sum"  # that of the argument ``dtype``, which by default is the dtype of ``out``
-MADE = "arange empty eye full linspace ones rand randint randn randperm zeros"  # likewise; any shape is welcome
+MADE = (
+    "arange empty eye full linspace logspace ones rand randint randn randperm zeros"  # likewise; any shape is welcome
+)
 
 _MODULES = {"FUNCTIONS": "", "LINALG": "linalg", "FUNCTIONAL": "nn.functional"}
 
@@ -88,8 +91,9 @@ def _written(name: str, out: Any, result: Any, rule: str) -> Any:
         raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors, not {type(out).__name__}")
     if len(out) != len(result):
         raise TypeError(f"{name}(): expected out to be a tuple of {len(result)} elements but got {len(out)}")
+    exact = rule is not CASTABLE or name in ("max", "min")
     for each, value in zip(out, result, strict=True):
-        _check(name, _tensor(name, each), value, exact=True)
+        _check(name, _tensor(name, each), value, exact)
     for each, value in zip(out, result, strict=True):
         _write(each, value)
     return type(result)(*out) if hasattr(result, "_fields") else tuple(out)

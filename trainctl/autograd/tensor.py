@@ -5,7 +5,7 @@ The ops are bound to the class in :mod:`trainctl.autograd.methods`; here is what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -13,7 +13,7 @@ import numpy
 from trainctl.autograd.array_holder import ArrayHolder
 from trainctl.autograd.hooks import RemovableHandle, RetainGrad, add_hook
 from trainctl.autograd.size import Size
-from trainctl.autograd.state import state
+from trainctl.autograd.state import note_read, state
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import Array
 
@@ -69,14 +69,10 @@ class Tensor(ArrayHolder):
         def __rmul__(self, other: Any) -> Tensor: ...
         def __truediv__(self, other: Any) -> Tensor: ...
         def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __floordiv__(self, other: Any) -> Tensor: ...
-        def __mod__(self, other: Any) -> Tensor: ...
         def __pow__(self, other: Any) -> Tensor: ...
-        def __rpow__(self, other: Any) -> Tensor: ...
         def __matmul__(self, other: Any) -> Tensor: ...
         def __and__(self, other: Any) -> Tensor: ...
         def __or__(self, other: Any) -> Tensor: ...
-        def __xor__(self, other: Any) -> Tensor: ...
         def __lshift__(self, other: Any) -> Tensor: ...
         def __rshift__(self, other: Any) -> Tensor: ...
         def __lt__(self, other: Any) -> Tensor: ...
@@ -239,8 +235,7 @@ class Tensor(ArrayHolder):
             raise TypeError(f"data must be a Tensor, got {type(value).__name__}")
         self._array = value._array
         self._bump_version()
-        if state.watcher is not None:
-            state.watcher.saw_read("an assignment to a tensor's data")
+        note_read("an assignment to a tensor's data")
 
     def detach(self) -> Tensor:
         """Return a view of the same elements outside the graph."""
@@ -334,10 +329,6 @@ class Tensor(ArrayHolder):
 
     # -- to Python and NumPy --------------------------------------------------------------------------
 
-    def storage_offset(self) -> int:
-        """Return the place of the first element in the memory that this view shares, in elements."""
-        return 0 if self._base is None else (self.data_ptr() - self._base.data_ptr()) // self._array.itemsize
-
     def numpy(self, *, force: bool = False) -> Any:
         """Return the elements as a NumPy array that shares memory (``force``: detached and copied as need be).
 
@@ -345,8 +336,7 @@ class Tensor(ArrayHolder):
             RuntimeError: the tensor requires a gradient.
             TypeError: it is on a GPU, or of a type that NumPy lacks.
         """
-        if state.watcher is not None:
-            state.watcher.saw_read("numpy()")
+        note_read("numpy()")
         if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if type(self._array) is not numpy.ndarray and not force:
@@ -361,17 +351,8 @@ class Tensor(ArrayHolder):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return numpy.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __iter__(self) -> Iterator[Tensor]:
-        if self._array.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
-
-    def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any())
-
     def __repr__(self) -> str:
-        if state.watcher is not None:
-            state.watcher.saw_read("printing")
+        note_read("printing")
         from trainctl.autograd.printing import tensor_text
 
         return tensor_text(self)

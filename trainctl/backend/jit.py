@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ class Kernel:
         self.__doc__ = function.__doc__
         self._compiled: Any = None
 
+    def __call__(self, *args: Any) -> Any:
+        """Run the compiled loop; inside another kernel this is a call from one to the other."""
+        return self.compiled(*args)
+
     @property
     def compiled(self) -> Any:
         """The compiled loop, which runs without the interpreter's lock."""
@@ -46,8 +51,66 @@ class Kernel:
                 "error_model": "numpy",
                 "cache": folder is not None,
             }
-            self._compiled = numba.njit(list(self.signatures), **options)(self.function)
+            self._compiled = numba.njit(list(self.signatures), **options)(_bound(self.function))
         return self._compiled
+
+
+class Part:
+    """Something that kernels call by its global name: made, with Numba, when the first of them is compiled.
+
+    Args:
+        make: returns what Numba is to see in its place.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __call__(self, *args: Any) -> Any:
+        """Be what a kernel calls; outside of one there is nothing to do.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(f"{self._make.__name__} exists in compiled loops alone")
+
+    @functools.cached_property
+    def compiled(self) -> Any:
+        """What Numba sees."""
+        return self._make()
+
+
+def inline(function: Callable[..., Any]) -> Part:
+    """Mark a small function that kernels call: its body takes the place of the call, so that loops with it vectorise.
+
+    Example:
+        >>> @inline
+        ... def double(x):
+        ...     return x + x
+        >>> @kernel("void(f4[::1])")
+        ... def double_all(x):
+        ...     for i in range(x.size):
+        ...         x[i] = double(x[i])
+    """
+
+    def make() -> Any:
+        numba: Any = importlib.import_module("numba")
+        return numba.njit(inline="always", fastmath=_MATH, error_model="numpy")(_bound(function))
+
+    return Part(make)
+
+
+def _bound(function: Any) -> Any:
+    """Return a function whose globals that are kernels, or parts of them, are the compiled ones."""
+    names = {
+        name: each.compiled
+        for name in function.__code__.co_names
+        if isinstance(each := function.__globals__.get(name), (Kernel, Part))
+    }
+    if not names:
+        return function
+    bound = types.FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)
+    bound.__qualname__ = function.__qualname__
+    return bound
 
 
 def kernel(*signatures: str, exact: bool = False) -> Callable[[Callable[..., Any]], Kernel]:
@@ -68,6 +131,16 @@ def kernel(*signatures: str, exact: bool = False) -> Callable[[Callable[..., Any
 def available() -> bool:
     """Return whether kernels can be compiled: Numba is installed and ``TRAINCTL_KERNELS`` is not ``numpy``."""
     return os.environ.get("TRAINCTL_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
+
+
+def kind() -> str:
+    """Return whose loops run by default: ``numba`` or ``numpy``.
+
+    Example:
+        >>> kind() in ("numba", "numpy")
+        True
+    """
+    return "numba" if available() else "numpy"
 
 
 @functools.cache

@@ -199,9 +199,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     per_group = tensor.shape[0] // groups
     middle = tuple(size // 2 for size in tensor.shape[2:])
     tensor.zero_()
-    for first in range(0, tensor.shape[0], per_group):
+    for group in range(groups):
         for channel in range(min(per_group, tensor.shape[1])):
-            tensor[(first + channel, channel, *middle)] = 1
+            tensor[(group * per_group + channel, channel, *middle)] = 1
     return tensor
 
 

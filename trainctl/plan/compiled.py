@@ -9,8 +9,10 @@ from typing import Any
 
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import jit
 from trainctl.backend.threads import usable_cores
 from trainctl.plan.guards import Surroundings, Unhashable, signature
+from trainctl.plan.lowering import Settings
 from trainctl.plan.plan import Plan
 from trainctl.plan.recorder import Recorder
 from trainctl.plan.trace import Trace
@@ -27,8 +29,10 @@ def compile(
     fn: Callable[..., Any],
     *,
     threads: int | None = None,
+    kernels: str | None = None,
     deterministic: bool = False,
     notify: Callable[[str], None] | None = None,
+    undo: Callable[[], Callable[[], None]] | None = None,
 ) -> Compiled:
     """Return ``fn`` so that calls with arguments of the same shapes replay what the first ones did.
 
@@ -42,9 +46,13 @@ def compile(
     Args:
         fn: the step.
         threads: how many a plan may use; default: the cores this process may use.
+        kernels: ``numba`` for compiled loops, ``numpy`` for its calls alone; default: Numba's where it is installed.
         deterministic: the same bits whatever the number of threads. Without it a plan may let the BLAS library share
             its products out, which then differ by rounding; only plans of small products do, which it makes faster.
         notify: called with the text instead of the warning.
+        undo: called before the step is recorded; what it returns puts everything back that the step changes. The
+            recordings then count for nothing and the plan takes the step from the first call on, so that a run's
+            results do not depend on where it began.
 
     Example:
         >>> import trainctl
@@ -62,7 +70,8 @@ def compile(
         >>> losses[3] < losses[0], len(step.plans)
         (True, 1)
     """
-    return Compiled(fn, threads or usable_cores(), notify, deterministic)
+    settings = Settings(threads or usable_cores(), jit.available() and kernels != "numpy", deterministic)
+    return Compiled(fn, settings, notify or _warn, undo)
 
 
 class Compiled:
@@ -77,13 +86,13 @@ class Compiled:
     def __init__(
         self,
         fn: Callable[..., Any],
-        threads: int,
-        notify: Callable[[str], None] | None = None,
-        deterministic: bool = False,
+        settings: Settings,
+        notify: Callable[[str], None],
+        undo: Callable[[], Callable[[], None]] | None,
     ) -> None:
         functools.update_wrapper(self, fn)
-        self.fn, self.threads, self.deterministic = fn, threads, deterministic
-        self._notify = notify or _warn
+        self.fn, self._settings = fn, settings
+        self._notify, self._undo = notify, undo
         self.plans: list[Plan] = []
         self.reasons: dict[Any, str] = {}
         self._known: dict[Any, list[tuple[Surroundings, Plan]]] = {}
@@ -106,7 +115,22 @@ class Compiled:
                 return plan.replay(tensors)
         if key in self.reasons:
             return self.fn(*args, **kwargs)
+        if self._undo is not None:
+            self._rehearse(key, tensors, args, kwargs, self._undo())
+            return self(*args, **kwargs)
         return self._record(key, tensors, args, kwargs)
+
+    def _rehearse(
+        self, key: Any, tensors: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], restore: Any
+    ) -> None:
+        """Record the step twice without a trace in the world."""
+        for _ in range(2):
+            try:
+                self._record(key, tensors, args, kwargs)
+            finally:
+                restore()
+            if key in self.reasons:
+                return
 
     def _record(self, key: Any, tensors: list[Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the step while looking on; make a plan once two recordings are the same."""
@@ -131,7 +155,7 @@ class Compiled:
     def _add(self, key: Any, trace: Trace) -> None:
         """Make a plan, and let the oldest go where they are too many."""
         kept = [each.tensor for each in trace.values if each.tensor is not None]
-        plan = Plan(trace, self.threads, self.deterministic)
+        plan = Plan(trace, self._settings)
         self._known.setdefault(key, []).insert(0, (Surroundings(self.fn, trace.modules, kept), plan))
         self.plans.append(plan)
         if len(self.plans) > MOST_PLANS:

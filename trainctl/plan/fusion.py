@@ -9,18 +9,23 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.ops.embedding import SumRows
-from trainctl.backend import jit
 from trainctl.plan.liveness import read_by, values_in
 from trainctl.plan.trace import Apply, Gradient, Record, RowsGradient, Value
 
 _FEW = 4  # a gradient is kept as rows where the table has at least so many times the rows that can be used
 
 
-def fused(records: list[Record], result: Any) -> list[Record]:
-    """Return records that do the same with less work; ``result`` is what the step returns."""
+def fused(records: list[Record], result: Any, compiled: bool) -> list[Record]:
+    """Return records that do the same with less work.
+
+    Args:
+        records: of a trace.
+        result: what the step returns.
+        compiled: whether loops may be Numba's; rows of gradients have no others.
+    """
     readers = Counter(value.root for record in records for value in read_by(record))
     readers.update(value.root for value in values_in(result))
-    return _gradients_of_rows(records, readers) if jit.available() else records
+    return _gradients_of_rows(records, readers) if compiled else records
 
 
 def _gradients_of_rows(records: list[Record], readers: Counter[Value]) -> list[Record]:

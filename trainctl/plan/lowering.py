@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy
 
 from trainctl.autograd.op import Op
+from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.backend.threads import Pool, blas, pool
 from trainctl.plan.products import PRODUCTS
@@ -19,18 +21,35 @@ Run = Callable[[], Any]
 Lowering = Callable[[Apply, list[Any], list[Any], "Context"], list[Run] | None]
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How plans are to be made.
+
+    Attributes:
+        threads: how many may work at once.
+        compiled: whether the loops may be Numba's.
+        deterministic: the number of threads shall not change the results.
+    """
+
+    threads: int = 1
+    compiled: bool = False
+    deterministic: bool = False
+
+
 class Context:
     """What the calls of a plan share.
 
     Args:
         threads: how many may work at once.
+        compiled: whether the loops may be Numba's; default: if it is installed.
         blas_threads: how many of them are the BLAS library's; if more than one, the pool has none.
 
     Attributes:
         pool: the threads.
     """
 
-    def __init__(self, threads: int, blas_threads: int = 1) -> None:
+    def __init__(self, threads: int, compiled: bool | None = None, blas_threads: int = 1) -> None:
+        self.compiled = jit.available() if compiled is None else compiled
         self.blas_threads = blas_threads
         self.pool: Pool = pool(threads if blas_threads == 1 else 1)
 
@@ -45,7 +64,7 @@ class Context:
         finally:
             library.use(before)
 
-    def in_parts(self, parts: list[Run]) -> Run:
+    def in_parts(self, parts: Sequence[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
         if len(parts) == 1 or self.pool.threads == 1:
             return one_by_one(parts)
@@ -121,12 +140,12 @@ def cut(count: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def one_by_one(calls: list[Run]) -> Run:
+def one_by_one(calls: Sequence[Run]) -> Run:
     """Return several calls as one."""
     return calls[0] if len(calls) == 1 else partial(_all, calls)
 
 
-def _all(calls: list[Run]) -> None:
+def _all(calls: Sequence[Run]) -> None:
     for call in calls:
         call()
 

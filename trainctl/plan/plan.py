@@ -20,7 +20,7 @@ from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
-from trainctl.plan.lowering import Context, Run, lowered, lowered_effect
+from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
 from trainctl.plan.products import blas_threads
 from trainctl.plan.table_gradient import TableSlot
@@ -32,19 +32,19 @@ class Plan:
 
     Args:
         trace: what the step did.
-        threads: how many it may use.
-        deterministic: their number shall not change the results.
+        settings: how it is to be made.
 
     Attributes:
         runs: the calls of a replay, in order.
         block_size: bytes of memory that all intermediate arrays share.
     """
 
-    def __init__(self, trace: Trace, threads: int = 1, deterministic: bool = False) -> None:
+    def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        self.records = fused(without_dead_work(trace), trace.result)
+        self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
         lay_out(self.records)
-        self.context = Context(threads, 1 if deterministic else blas_threads(self.records, threads))
+        share = 1 if settings.deterministic else blas_threads(self.records, settings.threads)
+        self.context = Context(settings.threads, settings.compiled, share)
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
         self._place_arrays()

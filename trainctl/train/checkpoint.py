@@ -74,7 +74,8 @@ class Checkpoint:
 
     Attributes:
         config: the resolved config, YAML text.
-        threads: the number of BLAS threads, on which the bits of a result depend.
+        threads: the number of threads, on which the bits of a result may depend.
+        kernels: whose loops ran, ``numba`` or ``numpy``; the bits depend on that, too.
         progress: how far the run is.
         model: the weights by ``state_dict`` key.
         state: the optimizer's state and the random stream, packed (see :mod:`trainctl.storage.packing`).
@@ -83,6 +84,7 @@ class Checkpoint:
 
     config: str
     threads: int
+    kernels: str
     progress: Progress
     model: Arrays
     state: Any
@@ -96,6 +98,7 @@ def encode(checkpoint: Checkpoint) -> dict[str, bytes]:
         "schema_version": SCHEMA_VERSION,
         "trainctl_version": __version__,
         "threads": checkpoint.threads,
+        "kernels": checkpoint.kernels,
         "progress": asdict(checkpoint.progress),
         "state": checkpoint.state,
         "files": {
@@ -123,7 +126,8 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     index = _read_index(path / INDEX)
     model, arrays = (_read_arrays(path / name, index["files"][name]) for name in (MODEL, STATE))
     progress = Progress.from_json(index["progress"])
-    return Checkpoint(index["config"], index["threads"], progress, model, index["state"], arrays)
+    kernels = index.get("kernels", "numpy")  # of a version that had no others
+    return Checkpoint(index["config"], index["threads"], kernels, progress, model, index["state"], arrays)
 
 
 def weights_sha256(path: Path) -> str:

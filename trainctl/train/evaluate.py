@@ -35,6 +35,7 @@ def evaluate(
     loader: Iterable[Any],
     *,
     between: Callable[[], None] | None = None,
+    measure: Callable[[Any, Any], tuple[Any, Any]] | None = None,
 ) -> EvalResult:
     """Measure a model, in evaluation mode and without gradients; its modes are put back after.
 
@@ -44,6 +45,7 @@ def evaluate(
         metrics: metrics by name; reset first.
         loader: batches of (input [N, ...], target [N, ...]).
         between: called before each batch; it may raise to stop.
+        measure: maps (input, target) to the output and the loss; default: the model's and ``loss`` of it.
 
     Raises:
         DataError: the loader has no samples.
@@ -54,6 +56,8 @@ def evaluate(
         >>> evaluate(nn.Identity(), nn.MSELoss(), {}, [batch])
         EvalResult(loss=0.5, metrics={}, samples=2)
     """
+    if measure is None:
+        measure = _measure_of(model, loss)
     for metric in metrics.values():
         metric.reset()
     total, samples, summed = 0.0, 0, is_summed(loss)
@@ -61,15 +65,23 @@ def evaluate(
         for inputs, target in on_device(loader, model):
             if between:
                 between()
-            output = model(inputs)
+            output, value = measure(inputs, target)
             size = len(target)
-            total += loss(output, target).item() * (1 if summed else size)
+            total += value.item() * (1 if summed else size)
             samples += size
             for metric in metrics.values():
                 metric.update(output, target)
     if not samples:
         raise DataError("there is nothing to evaluate: the split has no samples")
     return EvalResult(total / samples, {name: metric.compute() for name, metric in metrics.items()}, samples)
+
+
+def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
+    def measure(inputs: Any, target: Any) -> tuple[Any, Any]:
+        output = model(inputs)
+        return output, loss(output, target)
+
+    return measure
 
 
 def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import trainctl
+from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochSampler
 from trainctl.errors import DataError, DivergedError, Interrupted, UsageError
 from trainctl.train.checkpoint import Best, Checkpoint, Progress, read_checkpoint
@@ -19,6 +20,7 @@ from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import capture, load_weights, restore
+from trainctl.train.steps import Steps
 from trainctl.train.stops import diverged, infinite_weight, interrupted
 from trainctl.train.summary import device_of, number, summarize
 from trainctl.train.threads import blas_threads, resolve_threads
@@ -96,6 +98,7 @@ class _Loop:
         self.config_text = experiment.loaded.to_yaml()
         self.progress = deepcopy(resume.progress) if resume else Progress()
         self.threads = resume.threads if resume else resolve_threads(config.threads)
+        self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(experiment)
         self.steps_per_epoch = steps_per_epoch(experiment)
         self.columns = ["epoch", "global_step", "train_loss", "val_loss", *experiment.metrics, "lr"]
@@ -108,21 +111,7 @@ class _Loop:
         )
         self.mark = time.perf_counter()
         self.notices: list[str] = []
-        self.take_step = self._compiled(self._step)
-
-    def _compiled(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the step as ``train.compile`` wants it."""
-        if not self.config.train.compile or device_of(self.model) != "cpu":
-            return step
-        return trainctl.compile(step, notify=self.notices.append)
-
-    def _step(self, inputs: Any, target: Any) -> Any:
-        """Learn from one batch; return its loss."""
-        self.optimizer.zero_grad()
-        loss = self.loss(self.model(inputs), target)
-        loss.backward()
-        self.optimizer.step()
-        return loss
+        self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append)
 
     @property
     def lr(self) -> float:
@@ -210,12 +199,12 @@ class _Loop:
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
-        p, model, optimizer, stop = self.progress, self.model, self.optimizer, self.stop
+        p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
         every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
         self.sampler.set_epoch(p.epoch, start=p.samples)
         model.train()
         for inputs, target in on_device(self.loader, model):
-            value = self.take_step(inputs, target).item()
+            value = learn(inputs, target).item()
             p.step += 1
             p.global_step += 1
             if not math.isfinite(value):
@@ -276,7 +265,9 @@ class _Loop:
         if data is None:
             return None
         loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
-        return evaluate(self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop)
+        return evaluate(
+            self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.steps.measure
+        )
 
     # -- stopping and saving ----------------------------------------------------------------------
 
@@ -293,7 +284,9 @@ class _Loop:
         if training:
             self._check_weights()
         p = self.progress
-        checkpoint = capture(self.model, self.optimizer, config=self.config_text, threads=self.threads, progress=p)
+        checkpoint = capture(
+            self.model, self.optimizer, config=self.config_text, threads=self.threads, kernels=self.kernels, progress=p
+        )
         path = self.run.checkpoints.save(checkpoint, best=best)
         return CheckpointSaved(path, p.epoch if p.step else p.epoch - 1, p.global_step)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -11,14 +12,15 @@ from trainctl.storage.packing import Arrays, pack, to_array, unpack
 from trainctl.train.checkpoint import Checkpoint, Progress
 
 
-def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: Progress) -> Checkpoint:
+def capture(model: Any, optimizer: Any, *, config: str, threads: int, kernels: str, progress: Progress) -> Checkpoint:
     """Return the state of a run as it is now; weights and state are shared, not copied.
 
     Args:
         model: a module.
         optimizer: its optimizer.
         config: the resolved config, YAML text.
-        threads: the number of BLAS threads.
+        threads: the number of threads.
+        kernels: whose loops the plans run.
         progress: how far the run is.
     """
     arrays: Arrays = {}
@@ -27,7 +29,7 @@ def capture(model: Any, optimizer: Any, *, config: str, threads: int, progress: 
         "rng": pack(trainctl.get_rng_state(), "rng", arrays),
     }
     weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
-    return Checkpoint(config, threads, deepcopy(progress), weights, packed, arrays)
+    return Checkpoint(config, threads, kernels, deepcopy(progress), weights, packed, arrays)
 
 
 def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
@@ -43,6 +45,27 @@ def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
     except ValueError as error:
         raise CheckpointError(f"the checkpoint's optimizer state does not fit: {error}", hint=_OTHER_MODEL) from error
     trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
+
+
+def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
+    """Return a function that puts weights, buffers, optimizer and random stream back to what they are now.
+
+    The tensors stay the same objects; gradients are dropped.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    copies = [each.detach().clone() for each in tensors]
+    state = deepcopy(optimizer.state_dict())
+    stream = trainctl.get_rng_state()
+
+    def rewind() -> None:
+        with trainctl.no_grad():
+            for tensor, copy in zip(tensors, copies, strict=True):
+                tensor.copy_(copy)
+        model.zero_grad()
+        optimizer.load_state_dict(state)
+        trainctl.set_rng_state(stream)
+
+    return rewind
 
 
 def load_weights(checkpoint: Checkpoint, model: Any) -> None:

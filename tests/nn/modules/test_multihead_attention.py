@@ -20,29 +20,24 @@ def sized(length, features, options):
     return (N, length, features) if options.get("batch_first") else (length, N, features)
 
 
+def layer_and_inputs(lib, options):
+    """Return a layer, and a query, keys and values for it."""
+    sizes = [(L, E), (S, options.get("kdim", E)), (S, options.get("vdim", E))]
+    inputs = [drawn(lib, *sized(*size, options), seed=i) for i, size in enumerate(sizes)]
+    return filled(lib.nn.MultiheadAttention(E, H, **options), lib), inputs
+
+
 for _options in OPTIONS:
     for _needed in (True, False):
 
         @scripts.agrees(rtol=1e-9, atol=1e-12)
         def attention_to_something_else(lib, options=_options, needed=_needed):
-            layer = filled(lib.nn.MultiheadAttention(E, H, **options), lib)
-            shapes = [
-                sized(L, E, options),
-                sized(S, options.get("kdim", E), options),
-                sized(S, options.get("vdim", E), options),
-            ]
-            inputs = [drawn(lib, *shape, seed=i) for i, shape in enumerate(shapes)]
+            layer, inputs = layer_and_inputs(lib, options)
             return outcome(layer, inputs, need_weights=needed)
 
         @scripts.agrees(rtol=1e-9, atol=1e-12)
         def masks(lib, options=_options, needed=_needed):
-            layer = filled(lib.nn.MultiheadAttention(E, H, **options), lib)
-            shapes = [
-                sized(L, E, options),
-                sized(S, options.get("kdim", E), options),
-                sized(S, options.get("vdim", E), options),
-            ]
-            inputs = [drawn(lib, *shape, seed=i) for i, shape in enumerate(shapes)]
+            layer, inputs = layer_and_inputs(lib, options)
             padding = lib.tensor([[False, False, False, True], [False, True, False, False]])
             allowed = lib.tensor([[False, True, False, False], [False, False, False, True], [False] * 4])
             return outcome(layer, inputs, need_weights=needed, attn_mask=allowed, key_padding_mask=padding)

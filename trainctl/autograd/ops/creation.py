@@ -186,7 +186,6 @@ def _maker(function: str, text: str) -> Callable[..., Tensor]:
         dtype: DType | None = None,
         device: Any = None,
         requires_grad: bool = False,
-        out: None = None,
         layout: Any = None,
         pin_memory: bool = False,
         memory_format: Any = None,
@@ -231,7 +230,6 @@ def full(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, all ``fill_value``; the dtype follows the value unless given."""
     if not isinstance(size, (tuple, list)):
@@ -285,7 +283,6 @@ def eye(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a matrix with ones on the diagonal: ``[n, m]``, ``m`` being ``n`` unless given.
 

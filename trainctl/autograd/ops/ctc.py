@@ -8,6 +8,7 @@ from typing import Any
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import div
 from trainctl.autograd.ops.cast import refuse
+from trainctl.autograd.ops.indexing import outlier
 from trainctl.autograd.ops.loss import check_reduction, reduced
 from trainctl.autograd.ops.shape import reshape, unsqueeze
 from trainctl.autograd.tensor import Tensor
@@ -216,8 +217,7 @@ def _padded(xp: Any, targets: Tensor, sizes: Sequence[int], blank: int, classes:
         return xp.full((len(sizes), size), blank, xp.int64)
     labels = flat.reshape(-1)[xp.where(inside, xp.asarray(starts)[:, None] + place, 0)]
     labels = xp.where(inside, labels, blank)
-    if xp.on_host and labels.size and not 0 <= labels.min() <= labels.max() < classes:
-        raise RuntimeError(
-            f"ctc_loss: expected targets to be classes in [0, {classes}), got {labels.min()} to {labels.max()}"
-        )
+    bad = outlier(labels, classes)
+    if bad is not None:
+        raise RuntimeError(f"ctc_loss: expected targets to be classes in [0, {classes}), got {bad}")
     return labels

@@ -7,7 +7,7 @@ import warnings
 
 from trainctl.autograd.ops.arithmetic import add, mul
 from trainctl.autograd.ops.cast import refuse
-from trainctl.autograd.ops.random import Dropout, Kept
+from trainctl.autograd.ops.random import Dropout, Kept, check_probability
 from trainctl.autograd.ops.shape import squeeze, unsqueeze
 from trainctl.autograd.tensor import Tensor
 
@@ -29,7 +29,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    _check_probability(p)
+    check_probability(p)
     if input._array.ndim not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input: [C, L] or [N, C, L], got shape "
@@ -53,7 +53,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         >>> dropout2d(trainctl.ones(1, 1, 1, 2), training=False)
         tensor([[[[1., 1.]]]])
     """
-    _check_probability(p)
+    check_probability(p)
     if input._array.ndim == 3:
         warnings.warn(
             "dropout2d: Received a 3D input, taken as [N, C, L]. For [C, H, W] add a batch dim; for [N, C, L] use dropout1d.",
@@ -76,7 +76,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         >>> dropout3d(trainctl.ones(1, 1, 1, 2), training=False)
         tensor([[[[1., 1.]]]])
     """
-    _check_probability(p)
+    check_probability(p)
     if input._array.ndim not in (4, 5):
         _warn_dims("dropout3d", "[C, D, H, W] or [N, C, D, H, W]", input)
     return _batchwise(input, 5, p, training, inplace)
@@ -96,7 +96,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
         >>> alpha_dropout(trainctl.ones(2), training=False)
         tensor([1., 1.])
     """
-    _check_probability(p)
+    check_probability(p)
     return _alpha_drop(input, p, training, inplace, channels=False)
 
 
@@ -112,13 +112,8 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
         >>> feature_alpha_dropout(trainctl.ones(1, 2), training=False)
         tensor([[1., 1.]])
     """
-    _check_probability(p)
+    check_probability(p)
     return _alpha_drop(input, p, training, inplace, channels=True)
-
-
-def _check_probability(p: float) -> None:
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def _warn_dims(op: str, wanted: str, input: Tensor) -> None:

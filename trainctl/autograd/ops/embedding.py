@@ -9,7 +9,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import add, div, mul
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.index_write import setitem
-from trainctl.autograd.ops.indexing import getitem
+from trainctl.autograd.ops.indexing import getitem, outlier
 from trainctl.autograd.ops.norms import norm
 from trainctl.autograd.ops.shape import unsqueeze
 from trainctl.autograd.ops.unique import unique
@@ -89,9 +89,8 @@ def check_index(op: str, index: Tensor, rows: int, kind: type[Exception]) -> Non
     """
     if index._array.dtype not in (dtypes.int64.array_dtype, dtypes.int32.array_dtype):
         raise RuntimeError(f"{op}: expected indices of type int64 or int32, but got {index.dtype.name}")
-    at = index._array
-    if index._xp.device_type == "cpu" and at.size and not 0 <= at.min() <= at.max() < rows:
-        bad = at[(at < 0) | (at >= rows)].flat[0]
+    bad = outlier(index._array, rows)
+    if bad is not None:
         raise kind(f"{op}: index {bad} is out of range: expected an index in [0, {rows})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trainctl.autograd.index import parse_index
+from trainctl.autograd.index import is_mask, parse_index
 from trainctl.autograd.inplace import apply_inplace
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
@@ -91,18 +91,14 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
 def _is_nowhere(index: Any) -> bool:
     """Return whether an index holds ``False``, which names no element."""
     parts = index if isinstance(index, tuple) else (index,)
-    return any(part is False or (_is_mask(part) and part._array.ndim == 0 and not part) for part in parts)
-
-
-def _is_mask(index: Any) -> bool:
-    return isinstance(index, Tensor) and bool(index._array.dtype.kind == "b")
+    return any(part is False or (is_mask(part) and part._array.ndim == 0 and not part) for part in parts)
 
 
 def _check_same_type(x: Tensor, value: Tensor, at: tuple[Tensor, ...]) -> None:
     """Raise RuntimeError if a value is of another dtype, but for a single one at a mask, which is cast."""
     if value._array.dtype == x._array.dtype:
         return
-    if not (value._array.size == 1 and _is_mask(at[0])):
+    if not (value._array.size == 1 and is_mask(at[0])):
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, "
             f"got {x.dtype.name} for the destination and {value.dtype.name} for the source."
@@ -164,7 +160,7 @@ def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, a
 
 def _with_dims(index: Tensor) -> Tensor:
     """Return a 0-d integer index as one that keeps its dim, so that what it names is no view."""
-    return index if index._array.ndim or _is_mask(index) else reshape(index, 1)
+    return index if index._array.ndim or is_mask(index) else reshape(index, 1)
 
 
 def number_as_tensor(value: Any, x: Tensor) -> Tensor:
@@ -225,7 +221,7 @@ def fill_value(op: str, value: Any, input: Tensor) -> Tensor:
 
 def _check_mask(op: str, mask: Tensor) -> None:
     check_tensor(op, mask, "mask")
-    if not _is_mask(mask):
+    if not is_mask(mask):
         raise RuntimeError(f"{op} only supports boolean masks, but got mask with dtype {mask.dtype.name}")
 
 

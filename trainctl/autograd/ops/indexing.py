@@ -163,11 +163,20 @@ class ScatterSum(Op):
         return Gather.apply(ggx, *self.saved, dim=self.dim)
 
 
+def outlier(index: Any, size: int, low: int = 0) -> int | None:
+    """Return the first of the indices outside ``low .. size - 1``, None if there is none.
+
+    On a device nobody looks: that would wait for it.
+    """
+    if backend_of(index).on_host and index.size and not low <= index.min() <= index.max() < size:
+        return int(index[(index < low) | (index >= size)].flat[0])
+    return None
+
+
 def check_range(index: Any, size: int, dim: int, kind: type[Exception], from_end: bool = False) -> None:
     """Raise an error if an index array leaves ``0 .. size - 1``; ``from_end``: -1 is the last entry."""
-    low = -size if from_end else 0
-    if backend_of(index).on_host and index.size and not low <= index.min() <= index.max() < size:
-        bad = index[(index < low) | (index >= size)].flat[0]
+    bad = outlier(index, size, -size if from_end else 0)
+    if bad is not None:
         raise kind(f"index {bad} is out of bounds for dimension {dim} with size {size}")
 
 

@@ -105,15 +105,16 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise ValueError("cat(): expected a non-empty list of Tensors")
     tensors = promote(*tensors)
-    for number, each in enumerate(tensors):
-        if each._array.ndim == 0:
-            raise RuntimeError(f"zero-dimensional tensor (at position {number}) cannot be concatenated")
-    first = next((each._array.shape for each in tensors if each._array.shape != (0,)), None)
+    shapes = [each._array.shape for each in tensors]
+    if () in shapes:
+        raise RuntimeError(f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
+    first = next((shape for shape in shapes if shape != (0,)), None) if (0,) in shapes else shapes[0]
     if first is None:
         return Cat.apply(*tensors, dim=0)
     dim = wrap_dim(dim, len(first))
-    nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
-    tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
+    if (0,) in shapes:
+        nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
+        tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
     for number, each in enumerate(tensors):
         if each._array.shape != first:
             _check_joins(first, each._array.shape, dim, number)

@@ -10,7 +10,7 @@ from trainctl.autograd.ops.arithmetic import add, div, mul, neg, sub
 from trainctl.autograd.ops.broadcasting import total
 from trainctl.autograd.ops.cast import cast, check_broadcast, promote, refuse
 from trainctl.autograd.ops.comparison import where
-from trainctl.autograd.ops.indexing import getitem
+from trainctl.autograd.ops.indexing import getitem, outlier
 from trainctl.autograd.ops.reduction import mean, sum
 from trainctl.autograd.ops.shape import permute, reshape
 from trainctl.autograd.ops.softmax import log_softmax
@@ -114,8 +114,8 @@ class NLLLoss(Op):
         kept = target != self.ignore_index
         every = xp.on_host and bool(kept.all())
         target = target if every else xp.where(kept, target, 0)
-        if xp.on_host and target.size and not 0 <= target.min() <= target.max() < classes:
-            bad = target[(target < 0) | (target >= classes)].flat[0]
+        bad = outlier(target, classes)
+        if bad is not None:
             raise IndexError(
                 f"Target {bad} is out of bounds: expected a class in [0, {classes}) or ignore_index={self.ignore_index}"
             )

@@ -8,7 +8,7 @@ from trainctl.autograd.ops.activation import relu
 from trainctl.autograd.ops.arithmetic import add, div, mul, sub
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.elementwise import square
-from trainctl.autograd.ops.indexing import gather, getitem
+from trainctl.autograd.ops.indexing import gather, getitem, outlier
 from trainctl.autograd.ops.loss import check_reduction, legacy_reduction, reduced
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import reshape, unsqueeze
@@ -81,11 +81,9 @@ def _check_target(target: Tensor) -> None:
 
 
 def _check_range(target: Tensor, low: int, classes: int) -> None:
-    array = target._array
-    if target._xp.on_host and array.size and not low <= array.min() <= array.max() < classes:
-        raise RuntimeError(
-            f"target out of range: expected classes in [{low}, {classes}), got {array.min()} to {array.max()}"
-        )
+    bad = outlier(target._array, classes, low)
+    if bad is not None:
+        raise RuntimeError(f"target out of range: expected classes in [{low}, {classes}), got {bad}")
 
 
 def _class_weights(weight: Tensor, input: Tensor, classes: int, column: Tensor) -> Tensor:

@@ -251,17 +251,20 @@ def norm(
         p: a number, also for several dims; ``fro`` or None: 2; ``nuc``: the sum of the singular values of matrices.
         dim: an int, several, or None for all; two for ``nuc``, at most two for ``fro``.
         keepdim: keep them with size 1.
-        out: not supported.
+        out: taken by name only.
         dtype: the type computed in; default: that of ``input``.
 
     Raises:
         RuntimeError: dims, types or a ``p`` that do not fit.
+        TypeError: ``out`` by position.
 
     Example:
         >>> import trainctl
         >>> norm(trainctl.tensor([3.0, 4.0]))
         tensor(5.)
     """
+    if out is not None:
+        raise TypeError("norm(): give out= by name")
     dims = (dim,) if isinstance(dim, int) else None if dim is None else tuple(dim)
     if p is None or (p == "fro" and (dims is None or len(dims) <= 2)):
         p = 2.0

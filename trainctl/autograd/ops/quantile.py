@@ -10,7 +10,7 @@ from trainctl.autograd.ops.arithmetic import add, div, mul, sub
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.compound import lerp
-from trainctl.autograd.ops.reduction import ValuesIndices, sum
+from trainctl.autograd.ops.reduction import ValuesIndices, check_size, sum
 from trainctl.autograd.ops.rounding import ceil, floor, round
 from trainctl.autograd.ops.scan import running
 from trainctl.autograd.ops.shape import reshape, transpose, unsqueeze
@@ -83,18 +83,13 @@ def _median(op: str, input: Tensor, dim: int | None, keepdim: bool, ignore_nan: 
             raise TypeError(f'{op}() missing 1 required positional argument: "dim"; keepdim goes with it')
         return _median_of_all(op, input, ignore_nan)
     dim = wrap_dim(dim, input._array.ndim)
-    _check_not_empty(op, input, dim)
+    check_size(op, input, dim)
     refuse("bc", op, input)
     indices = order(op, input, dim)
     if input._array.ndim:
         place = MiddlePlace.apply(taken_along(input.detach(), indices, dim), dim=dim, ignore_nan=ignore_nan)
         indices = taken_along(indices, place, dim)
     return pick(input, indices, dim, keepdim)
-
-
-def _check_not_empty(op: str, input: Tensor, dim: int) -> None:
-    if input._array.ndim and input._array.shape[dim] == 0:
-        raise IndexError(f"{op}(): Expected reduction dim {dim} to have non-zero size, got shape {list(input.shape)}.")
 
 
 class SharedChoice(Op):
@@ -162,7 +157,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """
     check_tensor("mode", input, "input")
     dim = wrap_dim(dim, input._array.ndim)
-    _check_not_empty("mode", input, dim)
+    check_size("mode", input, dim)
     refuse("c", "mode", input)
     indices = order("mode", input, dim)
     if input._array.ndim:

@@ -124,7 +124,6 @@ def rand(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, uniform in [0, 1).
 
@@ -142,7 +141,6 @@ def randn(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return a tensor of a shape, normal with mean 0 and variance 1.
 
@@ -245,6 +243,12 @@ class Kept(Op):
         return self.xp.from_host(numpy.multiply(kept, like.dtype.type(self.value), dtype=like.dtype))
 
 
+def check_probability(p: float) -> None:
+    """Raise ValueError if dropout cannot drop with such a probability."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return ``input`` with each element zeroed with probability ``p`` and the others scaled by ``1 / (1 - p)``.
 
@@ -252,8 +256,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         ValueError: ``p`` is not a probability.
         RuntimeError: an integer tensor.
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    check_probability(p)
     if not training or p == 0.0:
         return input
     kind = input._array.dtype

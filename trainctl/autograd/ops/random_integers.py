@@ -86,9 +86,8 @@ def randint_like(
         raise TypeError("randint_like() missing 1 required argument: 'high'")
     ends = {name: 0 if value is None else index(value) for name, value in ends.items()}
     kind = dtype or input.dtype
-    return randint(
-        **ends, size=input.shape, generator=generator, dtype=kind, device=device, requires_grad=requires_grad
-    )
+    where = input.device if device is None else device
+    return randint(**ends, size=input.shape, generator=generator, dtype=kind, device=where, requires_grad=requires_grad)
 
 
 def randperm(
@@ -98,7 +97,6 @@ def randperm(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return the integers ``0 .. n - 1`` in random order.
 

@@ -33,7 +33,6 @@ def normal(
     size: Any = None,
     *,
     generator: Generator | None = None,
-    out: None = None,
     dtype: DType | None = None,
     layout: Any = None,
     device: Any = None,
@@ -47,7 +46,6 @@ def normal(
         std: a number or a tensor, which broadcasts with ``mean``; the result has the dtype of the first tensor.
         size: the shape, where both are numbers.
         generator: what to draw from.
-        out: not supported.
         dtype: of the result where both are numbers.
         layout: accepted for PyTorch's sake, as is ``pin_memory``.
         device: where the result is to live, where both are numbers.

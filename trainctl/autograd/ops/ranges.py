@@ -24,7 +24,6 @@ def arange(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return ``start, start + step, ...`` up to but without ``end``; integers give int64.
 
@@ -71,7 +70,6 @@ def linspace(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return ``steps`` evenly spaced values from ``start`` to ``end``, both included.
 
@@ -82,7 +80,6 @@ def linspace(
         dtype: default: the default dtype (its complex one where an end is complex); integers are cut off.
         device: where it lives.
         requires_grad: record ops on it.
-        out: not supported.
 
     Raises:
         RuntimeError: a negative number of steps, or an end with dimensions.
@@ -125,7 +122,6 @@ def logspace(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: None = None,
 ) -> Tensor:
     """Return ``base`` to the powers that :func:`linspace` gives; arguments and errors are its own.
 

@@ -149,7 +149,7 @@ def _extreme(cls: type[Amax], op: str, input: Tensor, dim: Any, keepdim: bool) -
     if dim is None or dim == ():
         _check_not_empty(op, input, RuntimeError)
     for each in dims:
-        _check_size(op, input, each)
+        check_size(op, input, each)
     return cls.apply(input, function=op[-3:], dims=dims, keepdim=keepdim)
 
 
@@ -161,7 +161,8 @@ def _check_not_empty(op: str, input: Tensor, kind: type[Exception]) -> None:
         )
 
 
-def _check_size(op: str, input: Tensor, dim: int) -> None:
+def check_size(op: str, input: Tensor, dim: int) -> None:
+    """Raise IndexError if there is nothing to reduce along ``dim``."""
     if input._array.ndim and input._array.shape[dim] == 0:
         raise IndexError(f"{op}(): Expected reduction dim {dim} to have non-zero size, got shape {list(input.shape)}.")
 
@@ -202,7 +203,7 @@ def _arg_along(op: str, function: str, input: Tensor, dim: int | None, keepdim: 
     if wrapped is None:
         _check_not_empty(op, input, IndexError)
     else:
-        _check_size(op, input, wrapped)
+        check_size(op, input, wrapped)
     return Arg.apply(input, function=function, dim=wrapped if ndim else None, keepdim=keepdim)
 
 

@@ -6,7 +6,7 @@ from trainctl.autograd.dims import wrap_dim
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import check_broadcast, check_tensor
 from trainctl.autograd.ops.index_write import AddAt, SetAt
-from trainctl.autograd.ops.indexing import TakeAt, gather
+from trainctl.autograd.ops.indexing import TakeAt, gather, outlier
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
@@ -41,8 +41,8 @@ def _check_index(op: str, input: Tensor, index: Tensor) -> None:
     count, at = input._array.size, index._array
     if at.size and not count:
         raise IndexError(f"{op}(): there is nothing at an index of an empty tensor, shape {list(input.shape)}")
-    if at.size and index._xp.on_host and not -count <= at.min() <= at.max() < count:
-        bad = at[(at < -count) | (at >= count)].flat[0]
+    bad = outlier(at, count, -count)
+    if bad is not None:
         raise IndexError(f"out of range: tried to access index {bad} on a tensor of {count} elements.")
 
 

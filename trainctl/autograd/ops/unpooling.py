@@ -7,7 +7,7 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import check_tensor, refuse
-from trainctl.autograd.ops.indexing import along, gather
+from trainctl.autograd.ops.indexing import along, gather, outlier
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.ops.windows import Sizes, as_sizes
 from trainctl.autograd.tensor import Tensor
@@ -46,10 +46,10 @@ def _unpool(
     spatial = _output_size(shape[-n:], kernel, stride, padding, output_size)
     _check(op, input, indices, stride)
     count, flat = math.prod(spatial), (*shape[:-n], math.prod(shape[-n:]))
-    found = indices._array
-    if input._xp.on_host and found.size and not 0 <= found.min() <= found.max() < count:  # a device would have to wait
+    bad = outlier(indices._array, count)
+    if bad is not None:
         raise RuntimeError(
-            f"{op}: found an invalid max index outside [0, {count}), the output's planes are {list(spatial)}"
+            f"{op}: found an invalid max index {bad} outside [0, {count}), the output's planes are {list(spatial)}"
         )
     y = PutLast.apply(reshape(input, flat), reshape(indices, flat), size=count)
     return reshape(y, (*shape[:-n], *spatial))

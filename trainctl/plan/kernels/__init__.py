@@ -1,5 +1,5 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution, embedding, losses, pooling, rectifier
+from trainctl.plan.kernels import convolution, embedding, losses, normalization, pooling, products, rectifier, recurrent
 
-__all__ = ["convolution", "embedding", "losses", "pooling", "rectifier"]
+__all__ = ["convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent"]

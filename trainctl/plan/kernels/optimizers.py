@@ -106,12 +106,15 @@ class Update:
         grad: its gradient.
         kept: its state.
         workspace: scratch for blocks.
+        compiled: whether the loops may be Numba's.
 
     Attributes:
         parts: calls that do it together, each with the number of elements that it works on; they are independent.
     """
 
-    def __init__(self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor], workspace: Workspace) -> None:
+    def __init__(
+        self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor], workspace: Workspace, compiled: bool
+    ) -> None:
         self.rule, self.rows = rule, _rows_of(grad)
         self._kept = [parameter._array, *(each._array for each in kept)]
         self.arrays = list(self._kept)
@@ -125,7 +128,7 @@ class Update:
         )
         self.parts: list[tuple[int, Run]] = []
         if self.fits:
-            self.parts = self._dense(workspace) if self.rows is None else self._of_rows()
+            self.parts = self._dense(workspace, compiled) if self.rows is None else self._of_rows()
 
     def set(self, numbers: tuple[float, ...]) -> None:
         """Let the loops find the numbers of a step."""
@@ -141,9 +144,9 @@ class Update:
             return False
         return all(map(operator.is_, [parameter._array, *(each._array for each in kept)], self._kept))
 
-    def _dense(self, workspace: Workspace) -> list[tuple[int, Run]]:
+    def _dense(self, workspace: Workspace, compiled: bool) -> list[tuple[int, Run]]:
         flat = [each.reshape(-1) for each in self.arrays]
-        if jit.available():
+        if compiled:
             call = self.rule.loop.compiled
             return [
                 (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
@@ -223,7 +226,8 @@ class FusedStep:
             if kept is not None:
                 update = self._updates.get(id(parameter))
                 if update is None or not update.holds(rule, parameter, grad, kept):
-                    update = self._updates[id(parameter)] = Update(rule, parameter, grad, kept, self._workspace)
+                    update = Update(rule, parameter, grad, kept, self._workspace, self.context.compiled)
+                    self._updates[id(parameter)] = update
                 return update if update.fits else None
         return None
 

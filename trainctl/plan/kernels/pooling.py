@@ -87,7 +87,7 @@ def _rows(arrays: list[Any], call: Any, options: tuple[int, ...], context: Conte
 @lowers(MaxAlong)
 def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The largest element of each window, and which one it was."""
-    if not (jit.available() and len(outs) == 2 and record.params["chooses"]) or any(each is None for each in outs):
+    if not (context.compiled and len(outs) == 2 and record.params["chooses"]) or any(each is None for each in outs):
         return None
     if not plain_float(arrays[0], outs[0]) or outs[1].dtype != numpy.uint8 or not outs[0].size:
         return None
@@ -102,7 +102,7 @@ def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
 def returned(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Each window's gradient where its largest element was."""
     (gy, choice), (out,) = arrays, outs
-    if not jit.available() or not plain_float(gy, out) or choice.dtype != numpy.uint8 or not out.size:
+    if not context.compiled or not plain_float(gy, out) or choice.dtype != numpy.uint8 or not out.size:
         return None
     dim, runs = record.params["dim"], []
     if memory_order(gy.shape, gy.strides) != memory_order(choice.shape, choice.strides):

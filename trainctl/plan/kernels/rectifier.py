@@ -36,7 +36,7 @@ def rectify_gradient(gy: Any, y: Any, gx: Any) -> None:
 def rectified(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """One pass."""
     given = [*arrays, *outs]
-    if not jit.available() or not plain_float(*given) or given[0].size > _MOST:
+    if not context.compiled or not plain_float(*given) or given[0].size > _MOST:
         return None
     if any(each.shape != outs[0].shape or not each.flags.c_contiguous for each in given):
         return None

@@ -1,0 +1,217 @@
+"""Batch and layer norm: statistics, their use and the gradient, each in as few passes over memory as it has sums.
+
+An array is seen as ``[rows, columns]`` in the order of its memory. The statistics are over the rows (batch norm of images
+that lie channels last) or over the columns (layer norm). Sums are formed in blocks, and in float64 beyond them: they
+differ from eager mode's by rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy
+
+from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
+from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import normalization_loops as loops
+from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
+from trainctl.plan.memory import memory_order
+from trainctl.plan.trace import Apply
+
+_PART = 1 << 16  # elements that one thread takes at a time
+_WIDE = 128  # columns that a loop should have: several rows beside each other are seen as one
+
+
+class Table:
+    """How arrays of one layout are seen as ``[rows, columns]``.
+
+    Args:
+        x: one of them.
+        dims: over which statistics are taken.
+
+    Attributes:
+        over_rows: whether that is over the rows.
+        fits: whether it is over the rows or over the columns at all.
+        columns: how many there are.
+        parts: slices of rows for the threads.
+    """
+
+    def __init__(self, x: Array, dims: tuple[int, ...]) -> None:
+        self.shape, self.order = x.shape, memory_order(x.shape, x.strides)
+        sized = [dim for dim in self.order if x.shape[dim] > 1]
+        over = [dim in dims for dim in sized]
+        count = sum(over)
+        self.over_rows = all(over[:count])
+        self.fits = 0 < count < len(over) and (self.over_rows or all(over[-count:])) and x.size > 0
+        self._of_columns = sized[count if self.over_rows else len(sized) - count :]
+        self.columns = math.prod(x.shape[dim] for dim in self._of_columns)
+        rows = x.size // max(self.columns, 1)
+        self.times = math.gcd(rows, max(1, _WIDE // max(self.columns, 1))) if self.over_rows else 1
+        self.parts = cut(rows // self.times, max(1, _PART // max(self.columns * self.times, 1)))
+
+    def rows(self, array: Array) -> Array | None:
+        """Return an array of the layout as it is seen (of few columns: several rows as one), None if it lies otherwise."""
+        flat = array.transpose(self.order)
+        whole = array.shape == self.shape and flat.flags.c_contiguous
+        return flat.reshape(-1, self.times * self.columns) if whole else None
+
+    def each(self, array: Array, by_column: bool) -> Array | None:
+        """Return a small array as numbers of the columns (or rows), None if it is not that."""
+        sizes = (1,) * (len(self.shape) - array.ndim) + array.shape
+        for dim, (size, whole) in enumerate(zip(sizes, self.shape, strict=True)):
+            if size != (whole if (dim in self._of_columns) is by_column else 1):
+                return None
+        return array.reshape(sizes).transpose(self.order).reshape(-1)
+
+
+def _one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[str, Array] | None:
+    """Return small arrays as :meth:`Table.each` does, or what stands for one that is None; None where one is not that."""
+    found = {}
+    for name, (array, by_column, default) in given.items():
+        flat: Array | None
+        if array is None:
+            flat = numpy.full(table.columns if by_column and not table.over_rows else 1, default, numpy.float32)
+        else:
+            flat = table.each(array, by_column)
+        if flat is None:
+            return None
+        found[name] = flat
+    return found
+
+
+def _dims(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
+    """Return over which dims the statistics are: those that ``var`` has not."""
+    lead = x.ndim - var.ndim
+    return tuple(dim for dim in range(x.ndim) if dim < lead or var.shape[dim - lead] == 1)
+
+
+def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
+    """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
+    if not context.compiled or not plain_float(*arrays):
+        return None
+    table = Table(arrays[0], dims)
+    seen = [table.rows(each) if table.fits else None for each in arrays]
+    return None if any(each is None for each in seen) else (table, seen)
+
+
+@lowers(Moments)
+def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """Mean and variance, in one pass."""
+    found = _seen(context, record.params["dims"], *arrays)
+    if found is None or any(each is None for each in outs):
+        return None
+    (table, (x,)), parts = found, found[0].parts
+    center, var = (each.reshape(-1) for each in outs)
+    if not table.over_rows:
+        call = loops.row_moments.compiled
+        return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
+    sums, scratch = numpy.empty((2, len(parts), x.shape[1])), _scratch(table, x)
+    call = loops.column_moments.compiled
+    runs: list[Run] = [partial(call, x[part], *sums[:, i], scratch[i]) for i, part in enumerate(parts)]
+    counts = numpy.array([part.stop - part.start for part in parts], numpy.float64)
+    means, squares = sums
+    return [context.in_parts(runs), partial(_combine, counts, means, squares, table.times, center, var)]
+
+
+def _combine(counts: Array, means: Array, squares: Array, times: int, center: Array, var: Array) -> None:
+    """Leave the moments of all parts together in ``center`` and ``var``."""
+    shape, weight = (len(counts), times, center.size), counts[:, None, None]
+    total, means = counts.sum() * times, means.reshape(shape)
+    mean = (means * weight).sum((0, 1)) / total
+    apart = ((means - mean) ** 2 * weight).sum((0, 1))
+    center[...] = mean
+    var[...] = (squares.reshape(shape).sum((0, 1)) + apart) / total
+
+
+@lowers(Standardize)
+def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """Every element relative to its statistics."""
+    (x, center, var, weight, bias), (out,) = arrays, outs
+    if not plain_float(*(each for each in arrays if each is not None), out):
+        return None
+    dims = record.params["dims"]
+    found = _seen(context, _dims(record, x, var) if dims is None else dims, x, out)
+    if found is None:
+        return None
+    (table, (rows, result)), parts = found, found[0].parts
+    by_row = table.over_rows
+    small = _one_for_each(
+        table,
+        {"center": (center, by_row, 0), "var": (var, by_row, 1), "weight": (weight, True, 1), "bias": (bias, True, 0)},
+    )
+    if small is None:
+        return None
+    eps = record.params["eps"]
+    if table.over_rows:
+        call, scratch = loops.column_standardize.compiled, _scratch(table, rows)
+        return [
+            context.in_parts(
+                [partial(call, rows[p], result[p], *small.values(), eps, scratch[i]) for i, p in enumerate(parts)]
+            )
+        ]
+    call = loops.row_standardize.compiled
+    middle, spread, *rest = small.values()
+    return [context.in_parts([partial(call, rows[p], result[p], _of(middle, p), spread[p], *rest, eps) for p in parts])]
+
+
+@lowers(StandardizeGradient)
+def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """The gradient of what was standardized, and of the weight: over rows two passes, over columns one."""
+    (gy, x, center, var, weight), (gx, gw) = arrays, outs
+    given = [each for each in (*arrays, gw) if each is not None]
+    found = _seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
+    if found is None or (weight is None and gw is not None):
+        return None
+    table, seen = found
+    by_row = table.over_rows
+    small = _one_for_each(table, {"center": (center, by_row, 0), "var": (var, by_row, 1), "weight": (weight, True, 1)})
+    if small is None:
+        return None
+    centered, eps = center is not None, record.params["eps"]
+    if table.over_rows:
+        return _column_gradient(table, seen, small, gw, centered, eps, context)
+    products = numpy.empty((0, table.columns), numpy.float32) if gw is None else table.rows(gw)
+    if products is None:
+        return None
+    call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
+    runs: list[Run] = [
+        partial(call, *(each[p] for each in seen[:2]), _of(middle, p), spread[p], factor, eps, centered, seen[2][p], products[p])
+        for p in table.parts
+    ]  # fmt: skip
+    return [context.in_parts(runs)]
+
+
+def _column_gradient(
+    table: Table, seen: list[Array], small: dict[str, Array], gw: Any, centered: bool, eps: float, context: Context
+) -> list[Run]:
+    (gy, x, gx), (center, var, weight) = seen, small.values()
+    sums, scratch = numpy.empty((len(table.parts), 2, x.shape[1])), _scratch(table, x)
+    means = numpy.empty((2, table.columns))
+    count = len(x) * table.times
+
+    def finish() -> None:
+        totals = sums.reshape(len(sums), 2, table.times, table.columns).sum((0, 2))
+        if gw is not None:
+            gw.reshape(-1)[...] = totals[1]
+        numpy.divide(totals, count, out=means)
+        if not centered:
+            means[0] = 0
+
+    sum_up, apply = loops.column_sums.compiled, loops.column_gradient.compiled
+    parts = list(enumerate(table.parts))
+    first: list[Run] = [partial(sum_up, gy[p], x[p], center, var, eps, sums[i], scratch[i]) for i, p in parts]
+    second: list[Run] = [
+        partial(apply, gy[p], x[p], center, var, weight, eps, means, gx[p], scratch[i]) for i, p in parts
+    ]
+    return [context.in_parts(first), finish, context.in_parts(second)]
+
+
+def _scratch(table: Table, rows: Array) -> Array:
+    return numpy.empty((len(table.parts), 4, rows.shape[1]), numpy.float32)
+
+
+def _of(numbers: Array, part: slice) -> Array:
+    """Return the numbers of some rows, or the one of all."""
+    return numbers if numbers.size == 1 else numbers[part]
