@@ -1,5 +1,17 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution, losses, normalization, pooling, products, recurrent, sums
+from trainctl.plan.kernels import (
+    convolution,
+    embedding,
+    losses,
+    normalization,
+    pooling,
+    products,
+    rectifier,
+    recurrent,
+    sums,
+)
 
-__all__ = ["convolution", "losses", "normalization", "pooling", "products", "recurrent", "sums"]
+__all__ = [
+    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent", "sums",
+]  # fmt: skip
