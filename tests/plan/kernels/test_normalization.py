@@ -36,45 +36,45 @@ def given(shape, dims, order, weight):
 
 
 @lowered_cases
-def test_moments(monkeypatch, shape, dims, order, weight):
+def test_moments(shape, dims, order, weight):
     x, center, var, *_ = given(shape, dims, order, weight)
-    check(monkeypatch, Moments, {"dims": dims}, [x], [like(center), like(var)])
+    check(Moments, {"dims": dims}, [x], [like(center), like(var)])
 
 
-def test_moments_of_numbers_far_from_0(monkeypatch):
+def test_moments_of_numbers_far_from_0():
     """Their squares would cancel."""
     x = uniform(3000, 8) + np.float32(1e4)
     center, var = forward(Moments, {"dims": (0,)}, [x])
-    check(monkeypatch, Moments, {"dims": (0,)}, [x], [like(center), like(var)], rtol=1e-4)
+    check(Moments, {"dims": (0,)}, [x], [like(center), like(var)], rtol=1e-4)
 
 
 @lowered_cases
 @pytest.mark.parametrize("without", [(), (1,), (3, 4), (4,)])
-def test_standardize(monkeypatch, shape, dims, order, weight, without):
+def test_standardize(shape, dims, order, weight, without):
     arrays = [None if number in without else each for number, each in enumerate(given(shape, dims, order, weight))]
-    check(monkeypatch, Standardize, {"eps": 1e-5, "dims": dims}, arrays, [like(arrays[0])], rtol=1e-4)
+    check(Standardize, {"eps": 1e-5, "dims": dims}, arrays, [like(arrays[0])], rtol=1e-4)
 
 
 @pytest.mark.parametrize(("shape", "dims", "order", "weight"), BATCH[:3])
-def test_standardize_by_constants(monkeypatch, shape, dims, order, weight):
+def test_standardize_by_constants(shape, dims, order, weight):
     """Running statistics, in the weight's shape."""
     x, _, _, w, b = given(shape, dims, order, weight)
-    check(monkeypatch, Standardize, {"eps": 1e-5, "dims": None}, [x, b, w * w, w, b], [like(x)], rtol=1e-4)
+    check(Standardize, {"eps": 1e-5, "dims": None}, [x, b, w * w, w, b], [like(x)], rtol=1e-4)
 
 
 @lowered_cases
 @pytest.mark.parametrize("centered", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_gradient(monkeypatch, shape, dims, order, weight, centered, weighted):
+def test_gradient(shape, dims, order, weight, centered, weighted):
     x, center, var, w, _ = given(shape, dims, order, weight)
     gy = uniform(*shape, seed=3, order=order)
     arrays = [gy, x, center if centered else None, var, w if weighted else None]
     _, gw = forward(StandardizeGradient, {"eps": 1e-5, "dims": dims}, arrays)
     outs = [like(x), like(gw) if weighted else None]
-    check(monkeypatch, StandardizeGradient, {"eps": 1e-5, "dims": dims}, arrays, outs, rtol=1e-3, atol=2e-4)
+    check(StandardizeGradient, {"eps": 1e-5, "dims": dims}, arrays, outs, rtol=1e-3, atol=2e-4)
 
 
-def test_a_nan_stays_in_its_channel(monkeypatch):
+def test_a_nan_stays_in_its_channel():
     x = uniform(4, 3, 5, 5, order=LAST)
     x[1, 2, 3, 4] = np.nan
     center, var = run(Moments, {"dims": (0, 2, 3)}, [x], [lambda: np.empty((1, 3, 1, 1), np.float32)] * 2, 1)

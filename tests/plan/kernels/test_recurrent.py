@@ -40,24 +40,24 @@ def given(layer, counts, inputs, size, biases=(True, True)):
 @layers
 @cases
 @directions
-def test_forward(monkeypatch, layer, counts, inputs, size, reverse):
+def test_forward(layer, counts, inputs, size, reverse):
     op, params, arrays = LAYERS[layer][0], steps_of(counts, reverse), given(layer, counts, inputs, size)
     outs = [like(each) for each in forward(op, params, arrays)]
-    check(monkeypatch, op, params, arrays, outs, rtol=1e-4)
+    check(op, params, arrays, outs, rtol=1e-4)
 
 
 @layers
 @pytest.mark.parametrize("biases", [(False, False), (True, False), (False, True)])
-def test_biases_that_are_not_there(monkeypatch, layer, biases):
+def test_biases_that_are_not_there(layer, biases):
     op, params, arrays = LAYERS[layer][0], steps_of([4, 4], False), given(layer, [4, 4], 3, 5, biases)
-    check(monkeypatch, op, params, arrays, [like(each) for each in forward(op, params, arrays)], rtol=1e-4)
+    check(op, params, arrays, [like(each) for each in forward(op, params, arrays)], rtol=1e-4)
 
 
 @layers
 @cases
 @directions
 @pytest.mark.parametrize("absent", [(), (0,), (1,), (2,), (1, 2)])
-def test_gradient(monkeypatch, layer, counts, inputs, size, reverse, absent):
+def test_gradient(layer, counts, inputs, size, reverse, absent):
     op, gradient, _, kinds = LAYERS[layer]
     params, arrays = steps_of(counts, reverse), given(layer, counts, inputs, size)
     _, *outputs = forward(op, params, arrays)
@@ -71,7 +71,7 @@ def test_gradient(monkeypatch, layer, counts, inputs, size, reverse, absent):
     gys = [None if number in absent else uniform(*shape, seed=number) for number, shape in enumerate(shapes)]
     results = forward(gradient, params, [*saved, *gys])
     outs = [like(each) for each in results[: 1 + kinds]] + [None] * (layer == "lstm")
-    check(monkeypatch, gradient, params, [*saved, *gys], outs, rtol=1e-3)
+    check(gradient, params, [*saved, *gys], outs, rtol=1e-3)
 
 
 @layers
@@ -82,10 +82,10 @@ def test_a_nan_stays_in_its_sequence(layer):
     assert np.isnan(y).all(1).tolist() == [row % 20 == 7 for row in range(60)]
 
 
-def test_saturated_gates(monkeypatch):
+def test_saturated_gates():
     op, params, arrays = LSTMLayer, steps_of([3, 3], False), given("lstm", [3, 3], 4, 8)
     arrays[0] *= 1e4
-    check(monkeypatch, op, params, arrays, [like(each) for each in forward(op, params, arrays)], rtol=1e-4)
+    check(op, params, arrays, [like(each) for each in forward(op, params, arrays)], rtol=1e-4)
 
 
 def test_projections_are_left_to_the_op():

@@ -57,10 +57,10 @@ class Steps:
         return run
 
 
-def _fits(*arrays: Any) -> bool:
+def _fits(context: Context, *arrays: Any) -> bool:
     """Return whether these, where they are not None, are plain arrays."""
     given = [each for each in arrays if each is not None]
-    return plain_float(*given) and all(each.flags.c_contiguous for each in given)
+    return context.compiled and plain_float(*given) and all(each.flags.c_contiguous for each in given)
 
 
 def _made(outs: list[Any], *shapes: tuple[int, ...]) -> list[Array]:
@@ -84,7 +84,7 @@ def _states(pairs: list[tuple[Any, Array]]) -> Run:
 def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = arrays
-    if w_hr is not None or not context.compiled or not _fits(*arrays, *outs):
+    if w_hr is not None or not _fits(context, *arrays, *outs):
         return None
     count, size = len(x), c.shape[1]
     row = count, size
@@ -107,7 +107,7 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
 def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, cells, tanhs, w_hh, w_hr, gy, gh, gc = arrays
-    if w_hr is not None or not context.compiled or not _fits(*arrays, *outs[:3]):
+    if w_hr is not None or not _fits(context, *arrays, *outs[:3]):
         return None
     steps, size = Steps(record), cells.shape[1]
     ggates, first_h, first_c = _made(outs[:3], gates.shape, (steps.batch, size), (steps.batch, size))
@@ -120,7 +120,7 @@ def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Co
 def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, w_ih, w_hh, b_ih, b_hh = arrays
-    if not context.compiled or not _fits(*arrays, *outs):
+    if not _fits(context, *arrays, *outs):
         return None
     row = len(x), h.shape[1]
     y, last, gates, *kept = _made(outs, row, h.shape, (len(x), 3 * h.shape[1]), row, row)
@@ -133,7 +133,7 @@ def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> 
 def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, before, parts, w_hh, gy, gh = arrays
-    if not context.compiled or not _fits(*arrays, *outs):
+    if not _fits(context, *arrays, *outs):
         return None
     steps, (count, size) = Steps(record), before.shape
     ggates, first = _made(outs, (count, 4 * size), (steps.batch, size))
