@@ -52,25 +52,25 @@ def parts(name):
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("name", CASES)
-def test_forward(monkeypatch, form, name, bias):
+def test_forward(form, name, bias):
     x, weight, y, options = parts(name)
     arrays = [images(*x), uniform(*weight, seed=1), *([uniform(weight[0], seed=2)] if bias else [])]
-    check(monkeypatch, Convolution, options, arrays, [room(*y)], rtol=1e-4, atol=1e-4)
+    check(Convolution, options, arrays, [room(*y)], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradient_of_the_kernels(monkeypatch, form, name):
+def test_gradient_of_the_kernels(form, name):
     x, weight, y, options = parts(name)
     arrays = [images(*x), images(*y, seed=1)]
     out = [lambda: np.empty(weight, np.float32)]
-    check(monkeypatch, ConvolutionWeightGradient, {**options, "kernel": weight}, arrays, out, rtol=1e-4, atol=1e-4)
+    check(ConvolutionWeightGradient, {**options, "kernel": weight}, arrays, out, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_gradient_of_the_input(monkeypatch, form, name):
+def test_gradient_of_the_input(form, name):
     x, weight, y, options = parts(name)
     arrays = [images(*y, seed=1), uniform(*weight, seed=2)]
-    check(monkeypatch, ConvolutionInputGradient, {**options, "shape": x}, arrays, [room(*x)], rtol=1e-4, atol=1e-4)
+    check(ConvolutionInputGradient, {**options, "shape": x}, arrays, [room(*x)], rtol=1e-4, atol=1e-4)
 
 
 def test_what_is_not_finite_stays_so(form):
@@ -84,6 +84,6 @@ def test_what_is_not_finite_stays_so(form):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 5, 7), (9, 16, 30, 31), (1, 1, 1, 1)])
-def test_sums_over_places(monkeypatch, shape):
+def test_sums_over_places(shape):
     params = {"dims": (0, 2, 3), "keepdim": False}
-    check(monkeypatch, Sum, params, [images(*shape)], [lambda: np.empty(shape[1], np.float32)], atol=1e-3)
+    check(Sum, params, [images(*shape)], [lambda: np.empty(shape[1], np.float32)], atol=1e-3)
