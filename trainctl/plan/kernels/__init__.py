@@ -1,5 +1,25 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution, embedding, losses, normalization, pooling, products, rectifier, recurrent
+from trainctl.plan.kernels import (
+    column_sums,
+    convolution,
+    embedding,
+    losses,
+    normalization,
+    pooling,
+    products,
+    rectifier,
+    recurrent,
+)
 
-__all__ = ["convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent"]
+__all__ = [
+    "column_sums",
+    "convolution",
+    "embedding",
+    "losses",
+    "normalization",
+    "pooling",
+    "products",
+    "rectifier",
+    "recurrent",
+]
