@@ -1,6 +1,7 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
 from trainctl.plan.kernels import (
+    column_sums,
     convolution,
     embedding,
     losses,
@@ -13,5 +14,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent", "sums",
+    "column_sums", "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier",
+    "recurrent", "sums",
 ]  # fmt: skip
