@@ -1,89 +1,67 @@
-"""Convolutions of images that lie channels last: by tiles where they pay, by columns elsewhere."""
+"""Convolutions of images that lie channels last are what the ops give: by columns, and on tiles."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.plan.kernels.harness import check, run, uniform
+from tests.plan.kernels.harness import check, forward, uniform
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
-from trainctl.autograd.ops.reduction import Sum
-from trainctl.autograd.ops.windows import output_size
-from trainctl.backend import jit
 from trainctl.plan.kernels import tile
 
 LAST = (0, 2, 3, 1)
-CASES = {  # batch, channels, out, height, width, kernel, stride, padding, dilation
-    "3x3": (5, 16, 32, 9, 14, (3, 3), (1, 1), (1, 1), (1, 1)),
-    "one channel": (3, 1, 8, 12, 12, (3, 3), (1, 1), (1, 1), (1, 1)),
-    "narrow": (2, 7, 5, 6, 5, (2, 3), (1, 1), (0, 1), (1, 1)),
-    "stride": (3, 16, 40, 9, 9, (3, 3), (2, 2), (1, 1), (1, 1)),
-    "uneven stride": (2, 12, 33, 10, 8, (3, 2), (2, 1), (0, 1), (1, 1)),
-    "dilated": (2, 9, 12, 11, 11, (3, 3), (1, 1), (2, 2), (2, 2)),
-    "dilated rows": (2, 9, 12, 11, 11, (3, 3), (1, 1), (2, 1), (2, 1)),
-    "one by one": (3, 24, 31, 8, 8, (1, 1), (1, 1), (0, 0), (1, 1)),
-    "one place": (9, 16, 48, 3, 3, (3, 3), (1, 1), (0, 0), (1, 1)),
-    "wide": (1, 40, 70, 5, 40, (5, 5), (1, 1), (2, 2), (1, 1)),
-}
+# image, kernels, stride, padding, dilation
+CASES = [
+    ((5, 3, 9, 8), (16, 3, 3, 3), 1, 1, 1),
+    ((3, 16, 20, 17), (32, 16, 3, 3), 1, 1, 1),
+    ((3, 32, 8, 8), (70, 32, 3, 3), 2, 1, 1),
+    ((2, 5, 7, 6), (32, 5, 1, 1), 1, 0, 1),
+    ((2, 5, 7, 6), (64, 5, 1, 1), 2, 0, 1),
+    ((2, 4, 12, 12), (6, 4, 5, 3), (2, 1), (0, 2), (2, 1)),
+    ((2, 4, 12, 12), (16, 4, 3, 3), 1, 2, 2),
+    ((70, 2, 30, 30), (4, 2, 3, 3), 1, 1, 1),
+    ((1, 1, 3, 3), (1, 1, 3, 3), 1, 0, 1),
+]
+cases = pytest.mark.parametrize(("shape", "kernel", "stride", "padding", "dilation"), CASES)
 
 
-@pytest.fixture(params=["tiles", "columns"])
-def form(request, monkeypatch):
-    if request.param == "tiles" and not jit.available():
-        pytest.skip("kernels are compiled by the extra fast")
-    monkeypatch.setattr(tile, "pays", lambda: request.param == "tiles")
+@pytest.fixture(autouse=True)
+def everywhere(monkeypatch):
+    """Let tiles be used whatever this processor is faster with."""
+    monkeypatch.setattr(tile, "pays", lambda: True)
 
 
-def images(*shape, seed=0):
-    return uniform(*shape, seed=seed, order=LAST)
+def options(*given):
+    names = ("stride", "padding", "dilation")
+    pairs = {name: each if isinstance(each, tuple) else (each, each) for name, each in zip(names, given, strict=True)}
+    return {**pairs, "groups": 1}
 
 
-def room(*shape):
-    return lambda: np.empty([shape[i] for i in LAST], np.float32).transpose(0, 3, 1, 2)
+def last(*shape):
+    """Return a maker of images that lie channels last."""
+    return lambda: uniform(*shape, order=LAST)
 
 
-def parts(name):
-    """Return shapes and options of a case."""
-    n, c, o, h, w, kernel, stride, padding, dilation = CASES[name]
-    places = tuple(map(output_size, (h, w), kernel, stride, padding, dilation))
-    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
-    return (n, c, h, w), (o, c, *kernel), (n, o, *places), options
-
-
+@cases
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("name", CASES)
-def test_forward(form, name, bias):
-    x, weight, y, options = parts(name)
-    arrays = [images(*x), uniform(*weight, seed=1), *([uniform(weight[0], seed=2)] if bias else [])]
-    check(Convolution, options, arrays, [room(*y)], rtol=1e-4, atol=1e-4)
+def test_convolution(shape, kernel, stride, padding, dilation, bias):
+    params = options(stride, padding, dilation)
+    arrays = [uniform(*shape, order=LAST), uniform(*kernel, seed=1), *([uniform(kernel[0], seed=2)] if bias else [])]
+    (y,) = forward(Convolution, params, arrays)
+    check(Convolution, params, arrays, [last(*y.shape)], rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_gradient_of_the_kernels(form, name):
-    x, weight, y, options = parts(name)
-    arrays = [images(*x), images(*y, seed=1)]
-    out = [lambda: np.empty(weight, np.float32)]
-    check(ConvolutionWeightGradient, {**options, "kernel": weight}, arrays, out, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_gradient_of_the_input(form, name):
-    x, weight, y, options = parts(name)
-    arrays = [images(*y, seed=1), uniform(*weight, seed=2)]
-    check(ConvolutionInputGradient, {**options, "shape": x}, arrays, [room(*x)], rtol=1e-4, atol=1e-4)
-
-
-def test_what_is_not_finite_stays_so(form):
-    x, weight, y, options = parts("3x3")
-    image = images(*x)
-    image[0, 0, 4, 4], image[1, 1, 2, 2] = np.nan, np.inf
-    (found,) = run(Convolution, options, [image, uniform(*weight, seed=1)], [room(*y)], threads=1)
-    assert np.isnan(found[0, :, 3:6, 3:6]).all()
-    assert not np.isfinite(found[1, :, 1:4, 1:4]).any()
-    assert np.isfinite(found[2:]).all()
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 5, 7), (9, 16, 30, 31), (1, 1, 1, 1)])
-def test_sums_over_places(shape):
-    params = {"dims": (0, 2, 3), "keepdim": False}
-    check(Sum, params, [images(*shape)], [lambda: np.empty(shape[1], np.float32)], atol=1e-3)
+@cases
+def test_gradients(shape, kernel, stride, padding, dilation):
+    params = options(stride, padding, dilation)
+    x, weight = uniform(*shape, order=LAST), uniform(*kernel, seed=1)
+    (y,) = forward(Convolution, params, [x, weight])
+    gy = uniform(*y.shape, seed=2, order=LAST)
+    check(
+        ConvolutionWeightGradient,
+        {**params, "kernel": kernel},
+        [x, gy],
+        [lambda: np.empty(kernel, np.float32)],
+        atol=1e-3,
+    )
+    check(ConvolutionInputGradient, {**params, "shape": shape}, [gy, weight], [last(*shape)], rtol=1e-4)

@@ -1,12 +1,14 @@
 """Convolution of images that lie channels last: columns of a few images at a time, and one product for them.
 
 The columns of a chunk stay in the second-level cache. Chunks are the same whatever the number of threads, and so
-are the sums over them: the results are the same bits.
+are the sums over them: the results are the same bits. Where tiles are compiled there are no columns:
+:mod:`trainctl.plan.kernels.direct_convolution`.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy
@@ -15,6 +17,7 @@ from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionI
 from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import direct_convolution
+from trainctl.plan.kernels.direct_convolution import is_direct
 from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers
 from trainctl.plan.trace import Apply
 
@@ -114,19 +117,19 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if out is None or not _is_plain(record, x, out):
         return None
     columns = Columns(x.shape, weight.shape[2:], record.params, x.dtype)
-    return _products(columns, _last(x), _last(out), weight, bias[0] if bias else None, context)
+    return _products(columns, _last(x), _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
 
 
 def _products(
-    columns: Columns, image: Any, result: Any, weight: Array, bias: Array | None, context: Context
+    columns: Columns, image: Any, result: Any, filters: Any, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the products of an image's columns with kernels in ``result`` (both ``[N, H, W, C]``)."""
-    if direct_convolution.pays(columns, context) and direct_convolution.is_deep(columns):
-        return direct_convolution.products(columns, image, result, weight, bias, context)
+    if is_direct(columns, context):
+        return direct_convolution.products(columns, image, result, filters, bias, context)
     current: list[Array] = []
 
     def prepare() -> None:
-        current[:] = [_filters(weight)]
+        current[:] = [filters()]
 
     def part(images: slice) -> Run:
         seen, rows = image[images], result[images].reshape(-1, result.shape[3])
@@ -156,8 +159,10 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     image, gradient = _last(x), _last(gy)
     assert image is not None
     assert gradient is not None
-    if direct_convolution.pays(columns, context):
-        return direct_convolution.weight_products(columns, image, gradient, out, context)
+    target = out.transpose(2, 3, 1, 0)
+    direct = direct_convolution.weight_sums(columns, image, gradient, context) if is_direct(columns, context) else None
+    if direct is not None:
+        return [direct[0], partial(_finish, direct[1], target)]
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
@@ -176,15 +181,15 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
 
         return run
 
-    target = out.transpose(2, 3, 1, 0)
-
-    def finish() -> None:
-        for other in sums[1:]:
-            numpy.add(sums[0], other, out=sums[0])
-        target[...] = sums[0].reshape(target.shape)
-
     runs = [part(number, columns.chunks[chunks]) for number, chunks in enumerate(parts)]
-    return [context.in_parts(runs), finish]
+    return [context.in_parts(runs), partial(_finish, sums, target)]
+
+
+def _finish(sums: Array, target: Array) -> None:
+    """Leave the sum of all parts, in order, in ``target``."""
+    for other in sums[1:]:
+        numpy.add(sums[0], other, out=sums[0])
+    target[...] = sums[0].reshape(target.shape)
 
 
 @lowers(ConvolutionInputGradient)
@@ -201,7 +206,7 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
         columns = Columns(gy.shape, weight.shape[2:], {**options, "padding": room}, gy.dtype)
         if columns.places == out.shape[2:]:
             mirrored = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-            return _products(columns, _last(gy), _last(out), mirrored, None, context)
+            return _products(columns, _last(gy), _last(out), lambda: _filters(mirrored), None, context)
     return _spread_products(record, gy, weight, out, context)
 
 

@@ -1,188 +1,130 @@
-"""Convolution of images that lie channels last without columns: tiles read the windows where they are.
-
-What a window of width ``w`` sees of one row of an image is a run of ``w * C`` numbers, and the next place's run begins
-``stride * C`` numbers later: a matrix whose rows overlap, which :mod:`trainctl.plan.kernels.tile` reads as it is. A
-kernel's rows are products of their own, added up in the result. The sums are formed in another order than in eager
-mode: results differ from its by rounding, and are the same bits for any number of threads.
-"""
+"""Convolution on tiles: what windows see is read where it lies (:mod:`trainctl.plan.kernels.convolution_loops`)."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy
 
-from trainctl.backend import jit
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import tile as tiles
-from trainctl.plan.kernels.tile import tile
+from trainctl.plan.kernels import convolution_loops as loops
+from trainctl.plan.kernels import tile
 from trainctl.plan.lowering import Context, Run, Workspace, cut
 
-_SHALLOW = 24  # numbers that a window sees of a row: a tile of fewer is loaded and stored more than it is computed
+if TYPE_CHECKING:
+    from trainctl.plan.kernels.convolution import Columns
+
+_CACHED = 1 << 18  # bytes of padded images worked on at once
 _PARTS = 8  # in how many parts a batch is summed over, at the most
 _NOTHING = numpy.empty(0, numpy.float32)
 
 
-def pays(columns: Any, context: Context) -> bool:
-    """Return whether a convolution's windows are to be read by tiles."""
-    return (
-        context.compiled
-        and tiles.pays()
-        and columns.dtype == numpy.float32
-        and columns.dilation[1] == 1
-        and not columns.is_image
-    )
+def is_direct(columns: Columns, context: Context) -> bool:
+    """Return whether a convolution can be, and is better, done on tiles."""
+    runs_through = columns.dilation[1] == 1 or columns.kernel[1] == 1
+    return context.compiled and tile.pays() and runs_through and columns.dtype == numpy.float32
 
 
-def is_deep(columns: Any) -> bool:
-    """Return whether windows see enough of a row for its products to be added up one by one."""
-    return columns.kernel[1] * columns.channels >= _SHALLOW
+class Windows:
+    """What the rows of windows see in a few images at a time.
 
+    Args:
+        columns: the convolution.
 
-def _windows(columns: Any, padded: Array) -> Array:
-    """Return what windows see of padded images: ``[N, rows, kernel rows, places, kernel width * C]``, a view."""
-    n, h, w, c = padded.strides
-    shape = (len(padded), columns.places[0], columns.kernel[0], columns.places[1], columns.kernel[1] * columns.channels)
-    steps = (n, h * columns.stride[0], h * columns.dilation[0], w * columns.stride[1], c)
-    return numpy.lib.stride_tricks.as_strided(padded, shape, steps)
-
-
-@jit.kernel("void(f4[:,:,:,:,:], f4[:,:,:,::1], f4[:,::1], f4[:,:,:,:], f4[::1])")
-def convolve(seen: Any, packed: Any, spare: Any, out: Any, bias: Any) -> None:
-    """Leave in ``out`` ``[N, rows, places, O]`` the products of windows with kernels, packed row by row, and the bias."""
-    rows, width = spare.shape
-    for image in range(out.shape[0]):
-        for number in range(packed.shape[1]):
-            left = number * width
-            count = min(width, out.shape[3] - left)
-            for i in range(packed.shape[0]):
-                panel = packed[i, number]
-                for line in range(out.shape[1]):
-                    a, c = seen[image, line, i], out[image, line]
-                    for top in range(0, c.shape[0], rows):
-                        height = min(rows, c.shape[0] - top)
-                        part, target = a[top : top + height], c[top : top + height, left : left + count]
-                        if height == rows and count == width:
-                            tile(part, panel, target, rows, i > 0)
-                        else:
-                            tile(part, panel, spare, height - 1, False)
-                            for r in range(height):
-                                row, found = target[r], spare[r]
-                                for j in range(count):
-                                    row[j] = found[j] + (row[j] if i > 0 else numpy.float32(0))
-            if bias.size > 0:
-                for line in range(out.shape[1]):
-                    for place in range(out.shape[2]):
-                        row = out[image, line, place, left : left + count]
-                        for j in range(count):
-                            row[j] += bias[left + j]
-
-
-@jit.kernel("void(f4[:,:,:,:,:], f4[:,:,:,:], f4[:,::1], f4[:,:,::1])")
-def correlate(seen: Any, gy: Any, spare: Any, total: Any) -> None:
-    """Add to ``total`` ``[kernel rows, width * C, O]`` the products of windows, turned, with the output's gradient.
-
-    ``gy`` ``[N, rows, places, O]`` and ``total`` have whole panels of columns.
+    Attributes:
+        chunks: slices of images.
     """
-    rows, width = spare.shape
-    for image in range(gy.shape[0]):
-        for line in range(gy.shape[1]):
-            given = gy[image, line]
-            for i in range(total.shape[0]):
-                a, c = seen[image, line, i].T, total[i]
-                for left in range(0, gy.shape[3], width):
-                    panel = given[:, left : left + width]
-                    for top in range(0, c.shape[0], rows):
-                        height = min(rows, c.shape[0] - top)
-                        part, target = a[top : top + height], c[top : top + height, left : left + width]
-                        if height == rows:
-                            tile(part, panel, target, rows, True)
-                        else:
-                            tile(part, panel, spare, height - 1, False)
-                            for r in range(height):
-                                row, found = target[r], spare[r]
-                                for j in range(width):
-                                    row[j] += found[j]
 
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        (height, width), (above, beside) = columns.spatial, columns.padding
+        self._padded = (height + 2 * above, width + 2 * beside, columns.channels)
+        self._size = max(1, min(columns.batch, _CACHED // (4 * max(1, int(numpy.prod(self._padded))))))
+        self.chunks = cut(columns.batch, self._size)
+        self._workspace = Workspace(self._scratch)
 
-def _padded_images(columns: Any, count: int) -> tuple[Array, Array]:
-    """Return room for padded images, whose edge stays 0, and what windows see of it."""
-    (height, width), (above, beside) = columns.spatial, columns.padding
-    padded = numpy.zeros((count, height + 2 * above, width + 2 * beside, columns.channels), columns.dtype)
-    return padded, _windows(columns, padded)
+    def _scratch(self) -> tuple[Array, Array]:
+        """Return the inside of padded images, whose edge stays 0, and their windows."""
+        padded = numpy.zeros((self._size, *self._padded), numpy.float32)
+        return self.columns.inner(padded), self._rows(padded)
+
+    def _rows(self, images: Array) -> Array:
+        """Return the windows' rows ``[n, rows of places, rows of the kernel, places in a row, width of the kernel * C]``."""
+        each = self.columns
+        n, h, w, c = images.strides
+        shape = (len(images), each.places[0], each.kernel[0], each.places[1], each.kernel[1] * each.channels)
+        steps = (n, h * each.stride[0], h * each.dilation[0], w * each.stride[1], c)
+        return numpy.lib.stride_tricks.as_strided(images, shape, steps)
+
+    def call(self, image: Array, function: Callable[[Array], None]) -> Run:
+        """Return the call of a function with the windows of a chunk of images."""
+        if self.columns.padding == (0, 0):
+            return partial(function, self._rows(image))
+
+        def run() -> None:
+            scratch = self._workspace.take()
+            inside, rows = scratch
+            inside[: len(image)] = image
+            function(rows[: len(image)])
+            self._workspace.give_back(scratch)
+
+        return run
 
 
 def products(
-    columns: Any, image: Array, result: Array, weight: Array, bias: Array | None, context: Context
+    columns: Columns, image: Array, result: Array, filters: Callable[[], Array], bias: Array | None, context: Context
 ) -> list[Run]:
-    """Return the calls that leave in ``result`` the products of an image's windows with kernels ``[O, C, h, w]``."""
-    count, (tall, wide) = weight.shape[0], columns.kernel
-    depth = wide * columns.channels
-    room = tiles.panels(depth, count)
-    packed = numpy.empty((tall, *room.shape), room.dtype)
-    rows = numpy.empty((tall, wide, columns.channels, count), weight.dtype)
-    pack, call = tiles.pack.compiled, convolve.compiled
+    """Return the calls that leave the products of an image's windows with kernels in ``result`` (both ``[N, H, W, C]``)."""
+    windows, channels = Windows(columns), result.shape[3]
+    packed, corners = tile.panels(columns.depth, channels), Workspace(partial(tile.corner, channels))
+    pack, convolve = tile.pack.compiled, loops.convolve.compiled
     shift = _NOTHING if bias is None else bias
 
-    def prepare() -> None:
-        numpy.copyto(rows, weight.transpose(2, 3, 1, 0))
-        for i in range(tall):
-            pack(rows[i].reshape(depth, count), packed[i], 0)
-
-    each = max(1, min(columns.batch, -(-columns.batch // (4 * _PARTS))))
-    workspace = Workspace(lambda: (*_padded_images(columns, each), tiles.corner()))
-
     def part(images: slice) -> Run:
-        given, target = image[images], result[images]
+        target = result[images]
 
-        def run() -> None:
-            padded, seen, spare = scratch = workspace.take()
-            n = len(given)
-            columns.inner(padded)[:n] = given
-            call(seen[:n], packed, spare, target, shift)
-            workspace.give_back(scratch)
+        def multiply(rows: Array) -> None:
+            corner = corners.take()
+            convolve(rows, packed, corner, target, shift)
+            corners.give_back(corner)
 
-        return run
+        return windows.call(image[images], multiply)
 
-    return [prepare, context.in_parts([part(images) for images in cut(columns.batch, each)])]
+    return [lambda: pack(filters(), packed, 0), context.in_parts([part(images) for images in windows.chunks])]
 
 
-def weight_products(columns: Any, image: Array, gradient: Array, out: Array, context: Context) -> list[Run]:
-    """Return the calls that leave in ``out`` ``[O, C, h, w]`` the gradient of the kernels."""
-    count, (tall, wide) = out.shape[0], columns.kernel
-    whole = tiles.panels(1, count).shape
-    across = whole[0] * whole[2]
-    parts = cut(columns.batch, -(-columns.batch // _PARTS))
-    sums = numpy.empty((len(parts), tall, wide * columns.channels, across), columns.dtype)
-    call, fits = correlate.compiled, across == count
-    lines = (1, *columns.places, across)
-    workspace = Workspace(
-        lambda: (*_padded_images(columns, 1), tiles.corner(), None if fits else numpy.zeros(lines, columns.dtype))
-    )
+def weight_sums(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[Run, Array] | None:
+    """Return the call that leaves the weight's gradient ``[kernel * C, O]`` in parts, and the parts.
 
-    def part(number: int, images: slice) -> Run:
-        total = sums[number]
+    None where the output's channels do not fill tiles.
+    """
+    channels = gradient.shape[3]
+    if channels % tile.shape_for(channels)[1]:
+        return None
+    windows, corners = Windows(columns), Workspace(partial(tile.corner, channels))
+    parts = cut(len(windows.chunks), -(-len(windows.chunks) // _PARTS))
+    sums, add = numpy.empty((len(parts), columns.depth, channels), numpy.float32), loops.convolve_weight.compiled
 
-        def run() -> None:
-            padded, seen, spare, room = scratch = workspace.take()
-            total[...] = 0
-            for place in range(images.start, images.stop):
-                columns.inner(padded)[0] = image[place]
-                given = gradient[place : place + 1]
-                if room is not None:
-                    room[..., :count] = given
-                    given = room
-                call(seen, given, spare, total)
-            workspace.give_back(scratch)
+    def chunk(images: slice, total: Array, fresh: bool) -> Run:
+        given = gradient[images]
 
-        return run
+        def multiply(rows: Array) -> None:
+            corner = corners.take()
+            add(rows, given, corner, total, fresh)
+            corners.give_back(corner)
 
-    target = out.transpose(2, 3, 1, 0)
-    found = sums.reshape(len(parts), tall, wide, columns.channels, across)[..., :count]
+        return windows.call(image[images], multiply)
 
-    def finish() -> None:
-        for other in found[1:]:
-            numpy.add(found[0], other, out=found[0])
-        target[...] = found[0]
+    def part(number: int) -> Run:
+        chunks = windows.chunks[parts[number]]
+        calls = [chunk(images, sums[number], place == 0) for place, images in enumerate(chunks)]
+        return partial(_all, calls)
 
-    return [context.in_parts([part(number, images) for number, images in enumerate(parts)]), finish]
+    return context.in_parts([part(number) for number in range(len(parts))]), sums
+
+
+def _all(calls: list[Run]) -> None:
+    for call in calls:
+        call()

@@ -46,7 +46,8 @@ def linear(record: Apply, arrays: list[Any], outs: list[Any], context: Context) 
 def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context) -> list[Run]:
     """Return the calls that leave ``x @ y + bias`` in ``out``: ``[n, k], [k, m], [m] -> [n, m]``."""
     given = [x, y, out] if bias is None else [x, y, out, bias]
-    if not (context.compiled and tile.pays() and plain_float(*given) and out.strides[1] == out.itemsize):
+    tiles = context.compiled and tile.pays() and plain_float(*given) and out.strides[1] == out.itemsize
+    if not tiles or not out.size or not x.shape[1]:
         return [_by_blas(x, y, out, bias, context)]
     right, runs = tile.as_panels(y), []
     if right is None:
@@ -65,7 +66,7 @@ def _by_tiles(x: Array, right: Array, out: Array, bias: Array, context: Context)
     size = min(_ROWS, -(-count // most // 16) * 16)
     blocks = -(-count // size)
     group = -(-len(right) // max(1, -(-most // blocks)))
-    workspace, multiply = Workspace(tile.corner), tile.multiply.compiled
+    workspace, multiply = Workspace(partial(tile.corner, columns)), tile.multiply.compiled
 
     def part(rows: slice, panels: slice) -> Run:
         seen = slice(panels.start * width, min(panels.stop * width, columns))
@@ -99,8 +100,12 @@ def _by_blas(x: Array, y: Array, out: Array, bias: Array | None, context: Contex
         return run
 
     if count >= columns:
-        return context.in_parts([part(rows, slice(0, columns)) for rows in cut(count, -(-count // most // 16) * 16)])
-    return context.in_parts([part(slice(0, count), seen) for seen in cut(columns, -(-columns // most // 16) * 16)])
+        return context.in_parts(
+            [part(rows, slice(0, columns)) for rows in cut(count, max(16, -(-count // most // 16) * 16))]
+        )
+    return context.in_parts(
+        [part(slice(0, count), seen) for seen in cut(columns, max(16, -(-columns // most // 16) * 16))]
+    )
 
 
 def _batches(x: Array, y: Array, out: Array, context: Context) -> Run:

@@ -45,7 +45,7 @@ class Steps:
         call = loop.compiled
         parts: list[Run] = []
         for some in cut(self.batch, _SEQUENCES):
-            scratch = tile.corner(), numpy.empty((some.stop - some.start, width), numpy.float32)
+            scratch = tile.corner(weight.shape[1]), numpy.empty((some.stop - some.start, width), numpy.float32)
             states = [each[some] for each in of_part]
             parts.append(partial(call, self.starts, self.counts, some.start, packed, *scratch, *states, *others))
         spread = context.in_parts(parts)

@@ -34,20 +34,25 @@ def pays() -> bool:
     return lanes() == 16
 
 
-def corner() -> Array:
-    """Return scratch for the tiles that stick out of a result; its shape is that of a tile."""
-    return numpy.empty((lanes() // 2, 2 * lanes()), numpy.float32)
+def shape_for(columns: int) -> tuple[int, int]:
+    """Return rows and columns of the tiles for a result: 8 by 32 with AVX-512, for at most 16 columns 16 by 16."""
+    return (lanes(), lanes()) if columns <= lanes() else (lanes() // 2, 2 * lanes())
+
+
+def corner(columns: int) -> Array:
+    """Return scratch for the tiles that stick out of a result of so many columns; its shape is that of a tile."""
+    return numpy.empty(shape_for(columns), numpy.float32)
 
 
 def panels(depth: int, columns: int) -> Array:
     """Return room for a right factor ``[depth, columns]`` in panels as wide as a tile."""
-    width = 2 * lanes()
+    width = shape_for(columns)[1]
     return numpy.empty((-(-columns // width), depth, width), numpy.float32)
 
 
 def as_panels(b: Array) -> Array | None:
     """Return a right factor itself, seen as panels, where its rows are whole panels and not too far apart to be so read."""
-    (depth, columns), width = b.shape, 2 * lanes()
+    (depth, columns), width = b.shape, shape_for(b.shape[1])[1]
     if not b.flags.c_contiguous or columns % width or columns > _NARROW:
         return None
     steps = (width * b.itemsize, *b.strides)
@@ -77,29 +82,51 @@ def pack(b: Any, packed: Any, first: int) -> None:
 
 
 @jit.Part
-def tile() -> Any:
-    """Return Numba's intrinsic ``tile(a, b, c, last, add)``: a tile ``c`` of ``a @ b``, added to what is there or not.
+def wide() -> Any:
+    """Return Numba's intrinsic for tiles of two registers a row: see :func:`tile`."""
+    return _intrinsic(lambda: lanes() // 2, 2)
 
-    ``a`` has rows up to number ``last``, which stands in for those that a tile has beyond it. The loop is written in
-    LLVM's own terms: no form of it in Python makes the compiler keep the sums in registers.
+
+@jit.Part
+def tall() -> Any:
+    """Return Numba's intrinsic for tiles of one register a row: see :func:`tile`."""
+    return _intrinsic(lanes, 1)
+
+
+@jit.inline
+def tile(a: Any, b: Any, c: Any, last: Any, add: Any, is_tall: Any) -> Any:
+    """Leave a tile of ``a @ b`` in ``c``, or add it to what is there.
+
+    ``a`` has rows up to number ``last``, which stands in for those that a tile has beyond it.
+    """
+    if is_tall:
+        tall(a, b, c, last, add)
+    else:
+        wide(a, b, c, last, add)
+
+
+def _intrinsic(rows: Any, registers: int) -> Any:
+    """Return an intrinsic ``(a, b, c, last, add)`` for tiles of some rows.
+
+    The loop is written in LLVM's own terms: no form of it in Python makes the compiler keep the sums in registers.
     """
     extending: Any = importlib.import_module("numba.extending")
-    return extending.intrinsic(_tile)
-
-
-def _tile(_: Any, a: Any, b: Any, c: Any, last: Any, add: Any) -> Any:
-    """Type ``tile`` and say how it is built."""
     types: Any = importlib.import_module("numba").types
-    return types.void(a, b, c, types.int64, types.boolean), _build_tile
+
+    def tile(_: Any, a: Any, b: Any, c: Any, last: Any, add: Any) -> Any:
+        build = functools.partial(_build, rows(), registers)
+        return types.void(a, b, c, types.int64, types.boolean), lambda *given: build(*given)
+
+    return extending.intrinsic(tile)
 
 
-def _build_tile(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    """Write the loop over the inner dim: a row of ``b``, two registers, times one number of each row of ``a``."""
+def _build(tile_rows: int, registers: int, context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Write the loop over the inner dim: a row of ``b``, in registers, times one number of each row of ``a``."""
     ir: Any = importlib.import_module("llvmlite.ir")
     cgutils: Any = importlib.import_module("numba.core.cgutils")
-    width, rows = lanes(), range(lanes() // 2)
+    width, rows = lanes(), range(tile_rows)
     number, vector = ir.FloatType(), ir.VectorType(ir.FloatType(), width)
-    whole, halves = ir.IntType(64), (0, width * 4)
+    whole, places = ir.IntType(64), [each * width * 4 for each in range(registers)]
     arrays = [
         context.make_array(each)(context, builder, arg) for each, arg in zip(signature.args, args[:3], strict=False)
     ]
@@ -132,15 +159,15 @@ def _build_tile(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     builder.position_at_end(loop)
     k = builder.phi(whole)
     k.add_incoming(whole(0), before)
-    sums = [[builder.phi(vector) for _ in halves] for _ in rows]
+    sums = [[builder.phi(vector) for _ in places] for _ in rows]
     right = row_of(1, k)
-    seen = [load(right, whole(half)) for half in halves]
+    seen = [load(right, whole(place)) for place in places]
     fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{width}f32")
     results = []
     for r in rows:
         factor = everywhere(builder.load(at(lefts[r], builder.mul(steps[0][1], k), number)))
-        results.append([builder.call(fma, [factor, seen[h], sums[r][h]]) for h in range(2)])
-        for h in range(2):
+        results.append([builder.call(fma, [factor, seen[h], sums[r][h]]) for h in range(registers)])
+        for h in range(registers):
             sums[r][h].add_incoming(none, before)
             sums[r][h].add_incoming(results[r][h], loop)
     following = builder.add(k, whole(1))
@@ -149,9 +176,9 @@ def _build_tile(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
     builder.position_at_end(after)
     for r in rows:
-        for h, half in enumerate(halves):
-            there = builder.select(args[4], load(targets[r], whole(half)), none)
-            builder.store(builder.fadd(there, results[r][h]), at(targets[r], whole(half), vector)).align = 4
+        for result, place in zip(results[r], places, strict=True):
+            there = builder.select(args[4], load(targets[r], whole(place)), none)
+            builder.store(builder.fadd(there, result), at(targets[r], whole(place), vector)).align = 4
     return context.get_dummy_value()
 
 
@@ -168,9 +195,9 @@ def multiply(a: Any, packed: Any, spare: Any, c: Any, bias: Any) -> None:
                 height = min(rows, c.shape[0] - top)
                 part, target = a[top : top + height, start:end], c[top : top + height, left : left + count]
                 if height == rows and count == width:
-                    tile(part, panel, target, rows, start > 0)
+                    tile(part, panel, target, height - 1, start > 0, rows == width)
                 else:
-                    tile(part, panel, spare, height - 1, False)
+                    tile(part, panel, spare, height - 1, False, rows == width)
                     for i in range(height):
                         row, found = target[i], spare[i]
                         for j in range(count):
