@@ -49,13 +49,13 @@ $(VENV)/made.stamp:
 	touch $@
 
 $(VENV)/trainctl.stamp: $(VENV)/made.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable '.[fast]'
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fast]'
 	touch $@ $(VENV)/trainctl.stamp
 
 $(VENV)/bench.stamp: $(VENV)/made.stamp pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[bench,parity]'
+	$(BIN)/python -m pip install --quiet --editable '.[bench,fast,parity]'
 	touch $@ $(VENV)/trainctl.stamp

@@ -42,9 +42,9 @@ def pair(make=lambda: nn.Linear(3, 2)):
     return one, other
 
 
-def same_weights(one, other):
+def same_weights(one, other, rtol=0.0):
     for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
-        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=rtol, atol=rtol)
 
 
 def test_a_plan_is_made_from_two_equal_recordings_and_is_what_runs():
@@ -241,7 +241,7 @@ def test_train_and_eval_mode_have_their_own_plans():
             model.train(turn % 6 < 3)
             trainctl.manual_seed(turn)
             run(*data())
-    same_weights(eager, net)
+    same_weights(eager, net, rtol=1e-5)  # the plan's norms round in another order
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import trainctl
 from trainctl import nn, optim
 from trainctl.backend.threads import blas
+from trainctl.plan.kernels import tile
 
 
 def train(widths, threads, *, deterministic=True, steps=20, batch=64):
@@ -52,10 +53,17 @@ def test_a_deterministic_plan_has_the_same_bits_with_any_number_of_threads(width
         ((784, 2000, 10), False, 1),  # and the update of many weights
     ],
 )
-def test_blas_has_the_threads_where_products_are_the_work(widths, deterministic, wanted):
+def test_blas_has_the_threads_where_products_are_the_work(monkeypatch, widths, deterministic, wanted):
+    monkeypatch.setattr(tile, "pays", lambda: False)
     fast, _, _ = train(widths, 2, deterministic=deterministic, steps=4)
     assert fast.plans[0].context.blas_threads == wanted
     assert fast.plans[0].context.pool.threads == 3 - wanted
+
+
+def test_tiles_leave_blas_one_thread(monkeypatch):
+    monkeypatch.setattr(tile, "pays", lambda: True)
+    fast, _, _ = train((784, 128, 10), 2, deterministic=False, steps=4)
+    assert fast.plans[0].context.blas_threads == (1 if fast.plans[0].context.compiled else 2)
 
 
 def test_blas_has_its_threads_as_they_were_after_a_replay():

@@ -17,6 +17,7 @@ from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
+from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
@@ -43,7 +44,8 @@ class Plan:
         self.trace = trace
         self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
         lay_out(self.records)
-        share = 1 if settings.deterministic else blas_threads(self.records, settings.threads)
+        by_tiles = settings.compiled and tile.pays()  # on one thread as fast as BLAS on two, and no worker spins
+        share = 1 if settings.deterministic or by_tiles else blas_threads(self.records, settings.threads)
         self.context = Context(settings.threads, settings.compiled, share)
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}

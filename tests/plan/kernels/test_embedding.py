@@ -140,6 +140,25 @@ def test_clipping_inside_the_step_sees_the_whole_gradient():
     np.testing.assert_array_equal(*found)
 
 
+@pytest.mark.parametrize("wrong", [-1, ROWS])
+def test_an_index_that_is_no_row_is_an_error_in_a_replay_too(wrong):
+    net = nn.Embedding(ROWS, WIDTH)
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    @trainctl.compile
+    def step(index):
+        optimizer.zero_grad()
+        net(index).sum().backward()
+        optimizer.step()
+
+    for turn in range(4):
+        step(numbers((4,))(turn))
+    before = net.weight.detach().numpy().copy()
+    with pytest.raises(IndexError, match=f"index {wrong} is out of range"):
+        step(trainctl.tensor([0, wrong, 1, 2]))
+    np.testing.assert_array_equal(before, net.weight.detach().numpy())
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda g: pickle.loads(pickle.dumps(g))])
 def test_copies_are_ordinary_tensors(copied):
     rows = RowSums(3, 2, most=2)

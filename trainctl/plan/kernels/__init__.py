@@ -1,5 +1,19 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
-from trainctl.plan.kernels import convolution, losses, normalization, pooling, products, recurrent, reduction, softmax
+from trainctl.plan.kernels import (
+    convolution,
+    embedding,
+    losses,
+    normalization,
+    pooling,
+    products,
+    rectifier,
+    recurrent,
+    reduction,
+    softmax,
+)
 
-__all__ = ["convolution", "losses", "normalization", "pooling", "products", "recurrent", "reduction", "softmax"]
+__all__ = [
+    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
+    "reduction", "softmax",
+]  # fmt: skip

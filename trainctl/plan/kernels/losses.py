@@ -91,7 +91,7 @@ def _are_matrices(*arrays: Any) -> bool:
 def log_softmax(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Blocks of rows."""
     (x,), (out,) = arrays, outs
-    if not jit.available() or record.params["dim"] not in (1, -1) or not _are_matrices(x, out):
+    if not context.compiled or record.params["dim"] not in (1, -1) or not _are_matrices(x, out):
         return None
     rows = max(1, _BLOCK // x.shape[1])
     workspace = Workspace(lambda: (numpy.empty((rows, x.shape[1]), x.dtype), numpy.empty((rows, 1), x.dtype)))
@@ -113,7 +113,7 @@ def _log_softmax(x: Array, y: Array, workspace: Workspace) -> None:
 def log_softmax_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Blocks of rows."""
     (gy, y), (out,) = arrays, outs
-    if not jit.available() or record.params["dim"] not in (1, -1) or not _are_matrices(gy, y, out):
+    if not context.compiled or record.params["dim"] not in (1, -1) or not _are_matrices(gy, y, out):
         return None
     blocks = cut(len(gy), max(1, _BLOCK // gy.shape[1]))
     return [context.in_parts([partial(_log_softmax_gradient, gy[some], y[some], out[some]) for some in blocks])]
@@ -126,7 +126,7 @@ def _log_softmax_gradient(gy: Array, y: Array, out: Array) -> None:
 
 def _is_plain(record: Apply, target: Any, weight: Any, matrix: Any, reduced: Any) -> bool:
     """Return whether a loss is of int64 classes that weigh the same, and reduced."""
-    if not jit.available() or weight is not None or record.params["reduction"] == "none":
+    if weight is not None or record.params["reduction"] == "none":
         return False
     is_classes = target.dtype == numpy.int64 and target.ndim == 1 and target.flags.c_contiguous
     return is_classes and _are_matrices(matrix) and plain_float(reduced) and reduced.size == 1
@@ -136,7 +136,7 @@ def _is_plain(record: Apply, target: Any, weight: Any, matrix: Any, reduced: Any
 def nll_loss(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Each row's entry, and their sum or mean."""
     (x, target, weight), (out,) = arrays, outs
-    if not _is_plain(record, target, weight, x, out):
+    if not context.compiled or not _is_plain(record, target, weight, x, out):
         return None
     losses = numpy.empty(len(target), x.dtype)
     call = partial(choose.compiled, x, target, record.params["ignore_index"], losses)
@@ -158,7 +158,7 @@ def nll_loss(record: Apply, arrays: list[Any], outs: list[Any], context: Context
 def nll_loss_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The gradient of each row's entry."""
     (gy, target, weight), (out,) = arrays, outs
-    if not _is_plain(record, target, weight, out, gy):
+    if not context.compiled or not _is_plain(record, target, weight, out, gy):
         return None
     options = record.params["ignore_index"], record.params["reduction"] == "mean"
     call, forward = (

@@ -122,12 +122,19 @@ class Update:
             self._grad = weakref.ref(grad._array)
             self.arrays.insert(1, borrowed(grad._array))
         self.numbers = numpy.zeros(9, numpy.float32)
+        self._numbers: tuple[float, ...] = ()
         self.fits = plain_float(*self.arrays) and all(
             each.shape == self.arrays[0].shape and each.flags.c_contiguous for each in self.arrays
         )
         self.parts: list[tuple[int, Run]] = []
         if self.fits:
             self.parts = self._dense(workspace, compiled) if self.rows is None else self._of_rows()
+
+    def set(self, numbers: tuple[float, ...]) -> None:
+        """Let the loops find the numbers of a step."""
+        if numbers != self._numbers:
+            self._numbers = numbers
+            self.numbers[: len(numbers)] = numbers
 
     def holds(self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor]) -> bool:
         """Return whether everything is where it was."""
@@ -207,8 +214,7 @@ class FusedStep:
             if update is None:
                 _own_update(optimizer, parameter, grad, group)
             else:
-                numbers = update.rule.numbers(group, state.get(parameter, {}))
-                update.numbers[: len(numbers)] = numbers
+                update.set(update.rule.numbers(group, state.get(parameter, {})))
                 parameter._bump_version()
         self._run()
 

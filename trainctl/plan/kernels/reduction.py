@@ -1,6 +1,7 @@
 """Sums over what comes first in memory: gradients of biases, of whatever was added to every row.
 
-Blocks of rows are summed in float32 and the blocks in float64; eager mode sums in float32 throughout.
+Blocks of rows are summed in float32 (with NumPy alone as a product with ones) and the blocks in float64; eager mode
+sums in float32 throughout.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from trainctl.autograd.ops.broadcasting import SumTo
 from trainctl.autograd.ops.reduction import Mean, Sum, size_of
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels.column_sums import column_sums
 from trainctl.plan.kernels.table import Table
 from trainctl.plan.lowering import Context, Run, lowers, plain_float
 from trainctl.plan.trace import Apply
@@ -43,7 +45,7 @@ def sum_to(record: Apply, arrays: list[Any], outs: list[Any], context: Context) 
     (x,), (out,), shape = arrays, outs, record.params["shape"]
     lead = x.ndim - len(shape)
     dims = tuple(dim for dim in range(x.ndim) if dim < lead or (shape[dim - lead] == 1 and x.shape[dim] != 1))
-    return _over_rows(x, dims, out, 1, context)
+    return column_sums(record, arrays, outs, context) or _over_rows(x, dims, out, 1, context)
 
 
 @lowers(Sum)
@@ -62,7 +64,7 @@ def mean(record: Apply, arrays: list[Any], outs: list[Any], context: Context) ->
 
 def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Context) -> list[Run] | None:
     """Return the calls for a sum over dims, divided by ``count``; None where they are not the first in memory."""
-    if not context.compiled or not plain_float(x, out) or x.size < _LARGE or not out.flags.c_contiguous:
+    if not plain_float(x, out) or x.size < _LARGE or not out.flags.c_contiguous:
         return None
     table = Table(x, dims)
     rows = table.rows(x) if table.fits and table.over_rows else None
@@ -71,11 +73,20 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
     kept = [dim for dim in range(x.ndim) if dim not in dims]
     order = [kept.index(dim) for dim in table.order if dim in kept]
     target = out.reshape([x.shape[dim] for dim in kept]).transpose(order)
-    totals, scratch = numpy.empty((len(table.parts), rows.shape[1])), table.scratch(1)
+    totals = numpy.empty((len(table.parts), rows.shape[1]))
 
     def finish() -> None:
         target[...] = (totals.reshape(-1, table.columns).sum(0) / count).reshape(target.shape)
 
-    call = column_totals.compiled
-    parts: list[Run] = [partial(call, rows[part], totals[i], scratch[i]) for i, part in enumerate(table.parts)]
+    if context.compiled:
+        call, scratch = column_totals.compiled, table.scratch(1)
+        parts: list[Run] = [partial(call, rows[part], totals[i], scratch[i]) for i, part in enumerate(table.parts)]
+    else:
+        ones, sums = numpy.ones(len(rows), numpy.float32), table.scratch(1)[:, 0]
+        parts = [partial(_by_ones, ones[part], rows[part], sums[i], totals[i]) for i, part in enumerate(table.parts)]
     return [context.in_parts(parts), finish]
+
+
+def _by_ones(ones: Array, rows: Array, sums: Array, total: Array) -> None:
+    numpy.matmul(ones, rows, out=sums)
+    total[...] = sums
