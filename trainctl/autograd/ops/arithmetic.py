@@ -277,6 +277,9 @@ def pow(input: Any, exponent: Any) -> Tensor:
         RuntimeError: integers to a negative integer power; an exponent that the dtype cannot hold.
         NotImplementedError: bool to a bool power.
     """
+    is_usual = type(exponent) in (int, float) and abs(exponent) < 1024  # every floating-point type has such a number
+    if is_usual and isinstance(input, Tensor) and input._array.dtype.kind == "f":
+        return binary(Pow, input, exponent)
     check_some_tensor("pow", input, exponent)
     if _is_bool(input) and _is_bool(exponent):
         if isinstance(exponent, bool):

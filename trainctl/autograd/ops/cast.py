@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from trainctl.autograd.op import Op
@@ -60,7 +61,7 @@ def result_type(*operands: Any) -> dtype:
         >>> result_type(trainctl.ones(2, dtype=trainctl.int32), 1.5)
         trainctl.float32
     """
-    if _of_one_dtype(operands):
+    if of_one_dtype(operands):
         return operands[0].dtype
     ranks: list[dtype | None] = [None, None, None]  # with dimensions, 0-d, numbers
     for each in operands:
@@ -81,7 +82,7 @@ def result_type(*operands: Any) -> dtype:
     return result
 
 
-def _of_one_dtype(operands: tuple[Any, ...]) -> bool:
+def of_one_dtype(operands: Sequence[Any]) -> bool:
     """Return whether all operands are tensors of the same dtype, the usual case."""
     kind = None
     for each in operands:
@@ -197,7 +198,7 @@ def promote(*operands: Any) -> tuple[Any, ...]:
     Raises:
         TypeError: an operand is neither a tensor nor a number.
     """
-    if _of_one_dtype(operands):
+    if of_one_dtype(operands):
         return operands
     kind = result_type(*operands)
     return tuple(operand(each, kind) for each in operands)

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainctl.autograd.dims import numpy_names, wrap_dim
 from trainctl.autograd.op import Op
-from trainctl.autograd.ops.cast import promote
+from trainctl.autograd.ops.cast import of_one_dtype, promote
 from trainctl.autograd.ops.creation import zeros
 from trainctl.autograd.ops.dimensions import atleast_1d, atleast_2d, atleast_3d
 from trainctl.autograd.ops.indexing import Slice
@@ -101,10 +101,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         tensor([[0., 1., 1.],
                 [0., 1., 1.]])
     """
-    check_tensors("cat", tensors)
-    if not tensors:
-        raise ValueError("cat(): expected a non-empty list of Tensors")
-    tensors = promote(*tensors)
+    if not (isinstance(tensors, (list, tuple)) and of_one_dtype(tensors)):
+        check_tensors("cat", tensors)
+        if not tensors:
+            raise ValueError("cat(): expected a non-empty list of Tensors")
+        tensors = promote(*tensors)
     shapes = [each._array.shape for each in tensors]
     if () in shapes:
         raise RuntimeError(f"zero-dimensional tensor (at position {shapes.index(())}) cannot be concatenated")
@@ -115,9 +116,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if (0,) in shapes:
         nothing = (*first[:dim], 0, *first[dim + 1 :])  # what PyTorch takes a tensor of shape (0,) for
         tensors = [reshape(each, nothing) if each._array.shape == (0,) else each for each in tensors]
-    for number, each in enumerate(tensors):
-        if each._array.shape != first:
-            _check_joins(first, each._array.shape, dim, number)
+    if shapes.count(first) != len(shapes):
+        for number, each in enumerate(tensors):
+            if each._array.shape != first:
+                _check_joins(first, each._array.shape, dim, number)
     return Cat.apply(*tensors, dim=dim)
 
 
