@@ -377,3 +377,17 @@ def test_an_error_in_a_replay_is_the_error_of_the_step():
     with pytest.raises(IndexError):
         fast(trainctl.tensor([0, 4]))
     assert fast(trainctl.tensor([1, 1])).shape == (2, 2)
+
+
+def test_ops_that_run_block_by_block_do_not_write_over_what_the_next_block_reads():
+    def chain(x):
+        wide = (x.double() * 2).float() * 0.5
+        narrow = ((wide.double() + 1).float() - 1).tanh()
+        return (narrow.double() * 3).float() - narrow
+
+    trainctl.manual_seed(0)
+    x = trainctl.randn(1 << 17)
+    fast = trainctl.compile(chain, threads=2)
+    for _ in range(3):
+        found = fast(x)
+    np.testing.assert_array_equal(found.numpy(), chain(x).numpy())

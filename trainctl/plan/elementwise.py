@@ -19,7 +19,7 @@ from trainctl.autograd.ops.special import Expm1, Log1p
 from trainctl.backend.arrays import Array
 from trainctl.plan.lowering import Context, Run, cut
 from trainctl.plan.memory import memory_order
-from trainctl.plan.trace import Apply
+from trainctl.plan.trace import Apply, Record
 
 _OPS = (
     Abs, Activation, Add, Cast, Clamp, Clone, Cos, Div, Dropout, Exp, Expm1, Log, Log1p, Maximum, Minimum, Mul, Neg,
@@ -29,6 +29,11 @@ _OPS = (
 _SMALL = 1 << 14  # elements from which several blocks are worth their calls
 _BLOCK = 1 << 13  # elements: a few arrays of them fit into the first two levels of cache
 _PART = 1 << 16  # elements that one thread takes at a time
+
+
+def is_elementwise(record: Record) -> bool:
+    """Return whether a record may become part of a run of elementwise ops."""
+    return isinstance(record, Apply) and issubclass(record.op, _OPS)
 
 
 class Elementwise:

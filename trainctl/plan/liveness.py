@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
@@ -40,10 +40,21 @@ def read_by(record: Record) -> list[Value]:
     return [each for each in record.inputs if isinstance(each, Value)]
 
 
-def lifetimes(records: list[Record]) -> dict[Value, tuple[int, int]]:
-    """Return for the memory of each value made here the numbers of the first and the last record that use it."""
+def lifetimes(records: list[Record], interleaved: Callable[[Record], bool]) -> dict[Value, tuple[int, int]]:
+    """Return for the memory of each value made here the first and the last time that it is used.
+
+    Args:
+        records: in order.
+        interleaved: says which records may run block by block together with their neighbours: a run of such is one
+            time, for the first block of the last is written before the last block of the first is read.
+    """
     lives: dict[Value, tuple[int, int]] = {}
-    for number, record in enumerate(records):
+    number, before = 0, False
+    for record in records:
+        if not (isinstance(record, Apply) and record.is_view):  # a view takes no time
+            joins = interleaved(record)
+            number += not (joins and before)
+            before = joins
         made = list(record.outputs) if isinstance(record, Apply) else []
         for value in (*read_by(record), *made):
             root = value.root

@@ -14,7 +14,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
-from trainctl.plan.elementwise import Elementwise, blocked, elementwise
+from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
@@ -119,7 +119,7 @@ class Plan:
                 self._arrays[value] = array
         lasting = {each.value for each in self.records if isinstance(each, Gradient) and each.value is not None}
         lasting |= {each for each in values_in(self.trace.result) if each.origin == "made"}
-        lives = lifetimes(self.records)
+        lives = lifetimes(self.records, is_elementwise)
         for value in {each.root for each in lasting} & lives.keys():
             self._arrays[value] = _own_array(value)
             del lives[value]
