@@ -78,7 +78,7 @@ class Compiled:
     """A function and its plans: see :func:`compile`.
 
     Attributes:
-        plans: the plans in use, the one used last at the end. A signature of arguments may have several: one for
+        plans: the plans in use, the newest at the end. A signature of arguments may have several: one for
             training, say, and one for evaluation.
         reasons: why signatures without a plan have none.
     """

@@ -17,7 +17,7 @@ from trainctl.autograd.ops.shape import Clone
 from trainctl.autograd.ops.slope import Activation, Slope
 from trainctl.autograd.ops.special import Expm1, Log1p
 from trainctl.backend.arrays import Array
-from trainctl.plan.lowering import Context, Run, cut
+from trainctl.plan.lowering import Context, Run, cut, one_by_one
 from trainctl.plan.memory import memory_order
 from trainctl.plan.trace import Apply, Record
 
@@ -72,13 +72,8 @@ def blocked(group: list[Elementwise], context: Context) -> Run:
             for block in cut(part.stop - part.start, _BLOCK if len(group) > 1 else _PART)
             for each in group
         ]
-        parts.append(partial(_all, calls) if len(calls) > 1 else calls[0])
+        parts.append(one_by_one(calls))
     return context.in_parts(parts)
-
-
-def _all(calls: list[Run]) -> None:
-    for call in calls:
-        call()
 
 
 def _into(forward: Any, arrays: list[Any], out: Array) -> None:
