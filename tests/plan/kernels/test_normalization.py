@@ -7,9 +7,6 @@ import pytest
 
 from tests.plan.kernels.harness import check, forward, like, run, uniform
 from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
-from trainctl.backend import jit
-
-pytestmark = pytest.mark.skipif(not jit.available(), reason="kernels are compiled by the extra fast")
 
 LAST = (0, 2, 3, 1)
 # shape, dims of the statistics, order in memory, shape of the weight

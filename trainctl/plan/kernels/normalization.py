@@ -14,6 +14,7 @@ import numpy
 
 from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import normalization_blocks as blocks
 from trainctl.plan.kernels import normalization_loops as loops
 from trainctl.plan.kernels.table import Table
 from trainctl.plan.lowering import Context, Run, lowers, plain_float
@@ -35,6 +36,11 @@ def _one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict
     return found
 
 
+def _without_stand_ins(small: dict[str, Array], *given: Any) -> list[Any]:
+    """Return small arrays, None for what is not given."""
+    return [None if each is None else found for each, found in zip(given, small.values(), strict=True)]
+
+
 def _dims(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
     """Return over which dims the statistics are: those that ``var`` has not."""
     lead = x.ndim - var.ndim
@@ -43,9 +49,9 @@ def _dims(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
 
 def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
     """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
-    if not context.compiled or not plain_float(*arrays):
+    if not plain_float(*arrays):
         return None
-    table = Table(arrays[0], dims)
+    table = Table(arrays[0], dims) if context.compiled else Table(arrays[0], dims, blocks.WIDE)
     seen = [table.rows(each) if table.fits else None for each in arrays]
     return None if any(each is None for each in seen) else (table, seen)
 
@@ -58,6 +64,8 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
         return None
     (table, (x,)), parts = found, found[0].parts
     center, var = (each.reshape(-1) for each in outs)
+    if not context.compiled:
+        return _moments_in_blocks(table, x, center, var, context)
     if not table.over_rows:
         call = loops.row_moments.compiled
         return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
@@ -69,6 +77,14 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     return [context.in_parts(runs), partial(_combine, counts, means, squares, table.times, center, var)]
 
 
+def _moments_in_blocks(table: Table, x: Array, center: Array, var: Array, context: Context) -> list[Run]:
+    if not table.over_rows:
+        return [blocks.row_moments(table, x, center, var, context)]
+    run, (means, squares) = blocks.column_moments(table, x, context)
+    counts = numpy.array([part.stop - part.start for part in table.parts], numpy.float64) * table.times
+    return [run, partial(_combine, counts, means, squares, 1, center, var)]
+
+
 def _combine(counts: Array, means: Array, squares: Array, times: int, center: Array, var: Array) -> None:
     """Leave the moments of all parts together in ``center`` and ``var``."""
     shape, weight = (len(counts), times, center.size), counts[:, None, None]
@@ -76,7 +92,7 @@ def _combine(counts: Array, means: Array, squares: Array, times: int, center: Ar
     mean = (means * weight).sum((0, 1)) / total
     apart = ((means - mean) ** 2 * weight).sum((0, 1))
     center[...] = mean
-    var[...] = (squares.reshape(shape).sum((0, 1)) + apart) / total
+    var[...] = (squares.reshape(shape).sum((0, 1), numpy.float64) + apart) / total
 
 
 @lowers(Standardize)
@@ -98,6 +114,10 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if small is None:
         return None
     eps = record.params["eps"]
+    if not context.compiled:
+        numbers = _without_stand_ins(small, center, var, weight, bias)
+        form = blocks.column_standardize if table.over_rows else blocks.row_standardize
+        return form(table, rows, result, *numbers, eps, context)
     if table.over_rows:
         call, scratch = loops.column_standardize.compiled, table.scratch(4)
         return [
@@ -124,11 +144,16 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     if small is None:
         return None
     centered, eps = center is not None, record.params["eps"]
+    numbers = None if context.compiled else _without_stand_ins(small, center, var, weight)
+    if numbers is not None and table.over_rows:
+        return blocks.column_gradient(table, seen, *numbers, gw, eps, context)
     if table.over_rows:
         return _column_gradient(table, seen, small, gw, centered, eps, context)
     products = numpy.empty((0, table.columns), numpy.float32) if gw is None else table.rows(gw)
     if products is None:
         return None
+    if numbers is not None:
+        return blocks.row_gradient(table, seen, *numbers, None if gw is None else products, eps, context)
     call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
     runs: list[Run] = [
         partial(call, *(each[p] for each in seen[:2]), _of(middle, p), spread[p], factor, eps, centered, seen[2][p], products[p])
