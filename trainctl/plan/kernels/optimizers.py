@@ -35,7 +35,7 @@ from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
-_BLOCK = 1 << 13  # elements that NumPy's calls work on at a time: the scratch stays in the cache
+_BLOCK = 1 << 15  # elements that NumPy's calls work on at a time: with the scratch they stay in the second-level cache
 
 
 @dataclass(frozen=True)
@@ -152,16 +152,18 @@ class Update:
                 (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
                 for part in cut(flat[0].size, _PART)
             ]
-        return [
-            (part.stop - part.start, partial(self._in_blocks, [each[part] for each in flat], workspace))
-            for part in cut(flat[0].size, _PART)
-        ]
+        parts: list[tuple[int, Run]] = []
+        for part in cut(flat[0].size, _PART):
+            given = [each[part] for each in flat]
+            blocks = [[each[block] for each in given] for block in cut(given[0].size, _BLOCK)]
+            parts.append((given[0].size, partial(self._in_blocks, blocks, workspace)))
+        return parts
 
-    def _in_blocks(self, arrays: list[Array], workspace: Workspace) -> None:
+    def _in_blocks(self, blocks: list[list[Array]], workspace: Workspace) -> None:
         scratch = workspace.take()
-        for block in cut(arrays[0].size, _BLOCK):
-            each = [array[block] for array in arrays]
-            self.rule.blocks(*each, self.numbers, *(spare[: each[0].size] for spare in scratch))
+        for arrays in blocks:
+            size = arrays[0].size
+            self.rule.blocks(*arrays, self.numbers, *(scratch if size == _BLOCK else scratch[:, :size]))
         workspace.give_back(scratch)
 
     def _of_rows(self) -> list[tuple[int, Run]]:
