@@ -15,6 +15,7 @@ from trainctl.autograd.ops.recurrent_gru import GRULayer, GRULayerGradient
 from trainctl.autograd.ops.recurrent_lstm import LSTMLayer, LSTMLayerGradient
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import recurrent_blocks as blocks
 from trainctl.plan.kernels import recurrent_loops as loops
 from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.products import product
@@ -57,10 +58,10 @@ class Steps:
         return run
 
 
-def _fits(context: Context, *arrays: Any) -> bool:
+def _fits(*arrays: Any) -> bool:
     """Return whether these, where they are not None, are plain arrays."""
     given = [each for each in arrays if each is not None]
-    return context.compiled and plain_float(*given) and all(each.flags.c_contiguous for each in given)
+    return plain_float(*given) and all(each.flags.c_contiguous for each in given)
 
 
 def _made(outs: list[Any], *shapes: tuple[int, ...]) -> list[Array]:
@@ -84,15 +85,30 @@ def _states(pairs: list[tuple[Any, Array]]) -> Run:
 def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = arrays
-    if w_hr is not None or not _fits(context, *arrays, *outs):
+    if w_hr is not None or not _fits(*arrays, *outs):
         return None
     count, size = len(x), c.shape[1]
     row = count, size
     y, last_h, last_c, gates, *kept = _made(outs, row, h.shape, c.shape, (count, 4 * size), row, row, row)
     biases = [each for each in (b_ih, b_hh) if each is not None]
+    first = _states([(h, last_h), (c, last_c)])
+    if not context.compiled:
+        scaled = blocks.Scaled(4, w_ih, w_hh)
+        kept[0], y = outs[4], outs[0]  # not written where nobody reads it
+        loop = blocks.lstm(record.params["steps"], scaled, last_h, last_c, [y, gates, *kept], context)
+        return [*_scaled_inputs(x, scaled, biases, gates, context), first, loop]
     steps = Steps(record)
     loop = steps.runs(loops.lstm, w_hh.T, 4 * size, [last_h, last_c], [gates, y, *kept], context)
-    return [*_inputs(x, w_ih, biases, gates, context), _states([(h, last_h), (c, last_c)]), loop]
+    return [*_inputs(x, w_ih, biases, gates, context), first, loop]
+
+
+def _scaled_inputs(
+    x: Array, scaled: blocks.Scaled, biases: list[Array], gates: Array, context: Context
+) -> list[Run]:
+    """Return the calls that leave the gates' part from the inputs for a tanh of all of them."""
+    own = [numpy.empty_like(each) for each in biases]
+    scales = [partial(numpy.multiply, each, scaled.scale, out=mine) for each, mine in zip(biases, own, strict=True)]
+    return [scaled.fill, *scales, *_inputs(x, scaled.w_in, own, gates, context)]
 
 
 def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context: Context) -> list[Run]:
@@ -107,33 +123,43 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
 def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, cells, tanhs, w_hh, w_hr, gy, gh, gc = arrays
-    if w_hr is not None or not _fits(context, *arrays, *outs[:3]):
+    if w_hr is not None or not _fits(*arrays, *outs[:3]):
         return None
     steps, size = Steps(record), cells.shape[1]
     ggates, first_h, first_c = _made(outs[:3], gates.shape, (steps.batch, size), (steps.batch, size))
+    last = _states([(gh, first_h), (gc, first_c)])
+    if not context.compiled:
+        given = [gates, cells, tanhs, gy]
+        return [last, *blocks.lstm_gradient(record.params["steps"], w_hh, first_h, first_c, given, ggates, context)]
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, cells, tanhs, ggates]
     loop = steps.runs(loops.lstm_gradient, w_hh, 0, [first_h, first_c], others, context)
-    return [_states([(gh, first_h), (gc, first_c)]), loop]
+    return [last, loop]
 
 
 @lowers(GRULayer)
 def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, w_ih, w_hh, b_ih, b_hh = arrays
-    if not _fits(context, *arrays, *outs):
+    if not _fits(*arrays, *outs):
         return None
     row = len(x), h.shape[1]
     y, last, gates, *kept = _made(outs, row, h.shape, (len(x), 3 * h.shape[1]), row, row)
+    biases = [] if b_ih is None else [b_ih]
+    if not context.compiled:
+        scaled = blocks.Scaled(3, w_ih, w_hh)
+        kept[0], y = outs[3], outs[0]  # not written where nobody reads it
+        loops_ = blocks.gru(record.params["steps"], scaled, b_hh, last, [y, gates, *kept], context)
+        return [*_scaled_inputs(x, scaled, biases, gates, context), _states([(h, last)]), *loops_]
     bias = numpy.zeros(0, numpy.float32) if b_hh is None else b_hh
     loop = Steps(record).runs(loops.gru, w_hh.T, 3 * h.shape[1], [last], [bias, gates, y, *kept], context)
-    return [*_inputs(x, w_ih, [] if b_ih is None else [b_ih], gates, context), _states([(h, last)]), loop]
+    return [*_inputs(x, w_ih, biases, gates, context), _states([(h, last)]), loop]
 
 
 @lowers(GRULayerGradient)
 def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, before, parts, w_hh, gy, gh = arrays
-    if not _fits(context, *arrays, *outs):
+    if not _fits(*arrays, *outs):
         return None
     steps, (count, size) = Steps(record), before.shape
     ggates, first = _made(outs, (count, 4 * size), (steps.batch, size))
@@ -142,5 +168,8 @@ def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Con
     def turn() -> None:
         turned[:size], turned[size:] = w_hh[2 * size :], w_hh[: 2 * size]
 
+    if not context.compiled:
+        given, turns = [gates, before, parts, gy], record.params["steps"]
+        return [turn, _states([(gh, first)]), *blocks.gru_gradient(turns, turned, first, given, ggates, context)]
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, before, parts, ggates]
     return [turn, _states([(gh, first)]), steps.runs(loops.gru_gradient, turned, size, [first], others, context)]
