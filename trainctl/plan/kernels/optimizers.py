@@ -35,7 +35,6 @@ from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
-_BLOCK = 1 << 15  # elements that NumPy's calls work on at a time: with the scratch they stay in the second-level cache
 
 
 @dataclass(frozen=True)
@@ -152,18 +151,14 @@ class Update:
                 (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
                 for part in cut(flat[0].size, _PART)
             ]
-        parts: list[tuple[int, Run]] = []
-        for part in cut(flat[0].size, _PART):
-            given = [each[part] for each in flat]
-            blocks = [[each[block] for each in given] for block in cut(given[0].size, _BLOCK)]
-            parts.append((given[0].size, partial(self._in_blocks, blocks, workspace)))
-        return parts
+        return [
+            (part.stop - part.start, partial(self._block, [each[part] for each in flat], workspace))
+            for part in cut(flat[0].size, _PART)
+        ]
 
-    def _in_blocks(self, blocks: list[list[Array]], workspace: Workspace) -> None:
-        scratch = workspace.take()
-        for arrays in blocks:
-            size = arrays[0].size
-            self.rule.blocks(*arrays, self.numbers, *(scratch if size == _BLOCK else scratch[:, :size]))
+    def _block(self, arrays: list[Array], workspace: Workspace) -> None:
+        scratch, size = workspace.take(), arrays[0].size
+        self.rule.blocks(*arrays, self.numbers, *(scratch if size == _PART else scratch[:, :size]))
         workspace.give_back(scratch)
 
     def _of_rows(self) -> list[tuple[int, Run]]:
@@ -189,7 +184,7 @@ class FusedStep:
     def __init__(self, optimizer: Optimizer, context: Context) -> None:
         self.optimizer, self.context = optimizer, context
         self._rules = RULES[type(optimizer)]
-        self._workspace = Workspace(lambda: numpy.empty((2, _BLOCK), numpy.float32))
+        self._workspace = Workspace(lambda: numpy.empty((2, _PART), numpy.float32))
         self._updates: dict[int, Update] = {}
         self._planned: list[Update] = []
         self._run: Run | None = None
