@@ -7,7 +7,8 @@ import pytest
 
 from tests.plan.kernels.harness import check, forward, uniform
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
-from trainctl.plan.kernels import tile
+from trainctl.plan.kernels import shifted_convolution, tile
+from trainctl.plan.kernels.convolution import Columns
 
 LAST = (0, 2, 3, 1)
 # image, kernels, stride, padding, dilation
@@ -65,3 +66,26 @@ def test_gradients(shape, kernel, stride, padding, dilation):
         atol=1e-3,
     )
     check(ConvolutionInputGradient, {**params, "shape": shape}, [gy, weight], [last(*shape)], rtol=1e-4)
+
+
+SHIFTED = [
+    ((7, 8, 33, 31), (4, 8, 3, 3), 1, 1),
+    ((3, 8, 40, 30), (2, 8, 5, 1), 1, (2, 0)),
+    ((3, 9, 30, 40), (3, 9, 1, 4), 1, (0, 1)),
+    ((70, 16, 32, 32), (16, 16, 3, 3), 1, 1),
+    ((2, 8, 40, 40), (5, 8, 3, 2), 1, 0),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), SHIFTED)
+@pytest.mark.parametrize("bias", [True, False])
+def test_products_without_columns(shape, kernel, stride, padding, bias):
+    params = options(stride, padding, 1)
+    columns = Columns(shape, kernel[2:], params, np.dtype(np.float32))
+    assert shifted_convolution.pays(columns, kernel[0])
+    arrays = [uniform(*shape, order=LAST), uniform(*kernel, seed=1), *([uniform(kernel[0], seed=2)] if bias else [])]
+    (y,) = forward(Convolution, params, arrays)
+    check(Convolution, params, arrays, [last(*y.shape)], rtol=1e-4)
+    arrays = [arrays[0], uniform(*y.shape, seed=2, order=LAST)]
+    makers = [lambda: np.empty(kernel, np.float32)]
+    check(ConvolutionWeightGradient, {**params, "kernel": kernel}, arrays, makers, rtol=1e-3, atol=2e-3)

@@ -17,9 +17,9 @@ import numpy
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import direct_convolution
+from trainctl.plan.kernels import direct_convolution, shifted_convolution
 from trainctl.plan.kernels.direct_convolution import is_direct
-from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers
+from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
 _CACHED = 1 << 20  # bytes of columns worked on at once
@@ -97,9 +97,9 @@ class Columns:
         padded[:n] = 0
 
 
-def _filters(weight: Array) -> Array:
-    """Return kernels ``[O, C, h, w]`` as ``[h * w * C, O]``, for columns that end in the channels."""
-    return numpy.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(-1, weight.shape[0])
+def _taps(weight: Array) -> Array:
+    """Return kernels ``[O, C, h, w]`` as ``[h, w, C, O]``, for columns that end in the channels."""
+    return weight.transpose(2, 3, 1, 0)
 
 
 def _last(image: Array) -> Array | None:
@@ -137,31 +137,37 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
         return None
     if is_direct(columns, context):
         return direct_convolution.products(columns, image, _last(out), weight, bias[0] if bias else None, context)
-    return _products(columns, image, _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
+    return _products(columns, image, _last(out), _taps(weight), bias[0] if bias else None, context)
 
 
 def _products(
-    columns: Columns, image: Any, result: Any, filters: Any, bias: Array | None, context: Context
+    columns: Columns, image: Any, result: Any, taps: Array, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the products of an image's columns with kernels in ``result`` (both ``[N, H, W, C]``)."""
-    current: list[Array] = []
-
-    def prepare() -> None:
-        current[:] = [filters()]
+    outputs = result.shape[3]
+    if not context.compiled and shifted_convolution.pays(columns, outputs) and plain_float(image, result, taps):
+        return shifted_convolution.products(columns, image, result, taps, bias, context)
+    packed = numpy.empty(taps.shape, taps.dtype)
+    runs: list[Run] = [partial(numpy.copyto, packed, taps)]
+    right, shift = packed.reshape(-1, outputs), None
+    if bias is not None:  # as long as a row of results: a loop over fewer elements costs as much to start as to run
+        shift = numpy.empty(result.shape[2:], bias.dtype)
+        runs.append(partial(numpy.copyto, shift, bias))
 
     def part(images: slice) -> Run:
-        seen, rows = image[images], result[images].reshape(-1, result.shape[3])
+        seen, rows = image[images], result[images].reshape(-1, outputs)
 
         def run() -> None:
             scratch = columns.workspace.take()
-            numpy.matmul(columns.fill(seen, scratch), current[0], out=rows)
-            if bias is not None:
-                numpy.add(rows, bias, out=rows)
+            numpy.matmul(columns.fill(seen, scratch), right, out=rows)
+            if shift is not None:
+                wide = rows.reshape(-1, shift.size)
+                numpy.add(wide, shift.reshape(-1), out=wide)
             columns.workspace.give_back(scratch)
 
         return run
 
-    return [prepare, context.in_parts([part(images) for images in columns.chunks])]
+    return [*runs, context.in_parts([part(images) for images in columns.chunks])]
 
 
 @lowers(ConvolutionWeightGradient)
@@ -181,6 +187,9 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     direct = direct_convolution.weight_sums(columns, image, gradient, context) if is_direct(columns, context) else None
     if direct is not None:
         return [direct[0], partial(_finish, direct[1], target)]
+    if not context.compiled and shifted_convolution.pays(columns, kernel[0]) and plain_float(image, gradient):
+        run, found = shifted_convolution.weight_sums(columns, image, gradient, context)
+        return [run, partial(_finish, found, target)]
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
@@ -227,7 +236,7 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
         columns = Columns(gy.shape, weight.shape[2:], {**options, "padding": room}, gy.dtype)
         if columns.places == out.shape[2:]:
             mirrored = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-            return _products(columns, _last(gy), _last(out), lambda: _filters(mirrored), None, context)
+            return _products(columns, _last(gy), _last(out), _taps(mirrored), None, context)
     return _spread_products(record, gy, weight, out, context)
 
 
@@ -238,21 +247,19 @@ def _spread_products(record: Apply, gy: Array, weight: Array, out: Array, contex
     gradient, image = _last(gy), _last(out)
     assert image is not None
     assert gradient is not None
-    current: list[Array] = []
-
-    def prepare() -> None:
-        current[:] = [_filters(weight).T]
-
+    packed = numpy.empty(_taps(weight).shape, weight.dtype)
+    right = packed.reshape(-1, weight.shape[0]).T
     def part(images: slice) -> Run:
         rows, target = gradient[images].reshape(-1, gy.shape[1]), image[images]
 
         def run() -> None:
             scratch = columns.workspace.take()
             seen = scratch[2][: len(target)].reshape(-1, columns.depth)
-            numpy.matmul(rows, current[0], out=seen)
+            numpy.matmul(rows, right, out=seen)
             columns.spread(seen, target, scratch)
             columns.workspace.give_back(scratch)
 
         return run
 
+    prepare = partial(numpy.copyto, packed, _taps(weight))
     return [prepare, context.in_parts([part(images) for images in columns.chunks])]
