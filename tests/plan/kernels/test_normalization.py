@@ -93,3 +93,13 @@ def test_what_is_left_to_the_op(shape, dims, weight):
     small = np.ones([1 if dim in dims else size for dim, size in enumerate(shape)], np.float32)
     arrays = [x, small, small, np.ones(weight, np.float32), None]
     assert run(Standardize, {"eps": 1e-5, "dims": dims}, arrays, [like(x)], 1) is None
+
+
+def test_what_lies_in_another_order_than_the_images_is_left_to_the_op():
+    """A copy of it, made once, would keep the weight of the first step."""
+    x = uniform(4, 3, 5, 6, order=LAST)
+    center, var = forward(Moments, {"dims": (1, 2, 3)}, [x])
+    arrays = [x, center, var, uniform(3, 5, 6), None]
+    assert run(Standardize, {"eps": 1e-5, "dims": (1, 2, 3)}, arrays, [like(x)], 1) is None
+    outs = [lambda: np.empty((1, 3, 5, 6), np.float32)] * 2
+    assert run(Moments, {"dims": (0,)}, [x], outs, 1) is None

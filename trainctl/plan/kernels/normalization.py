@@ -63,7 +63,9 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if found is None or any(each is None for each in outs):
         return None
     (table, (x,)), parts = found, found[0].parts
-    center, var = (each.reshape(-1) for each in outs)
+    center, var = (table.each(each, table.over_rows) for each in outs)
+    if center is None or var is None:
+        return None
     if not context.compiled:
         return _moments_in_blocks(table, x, center, var, context)
     if not table.over_rows:

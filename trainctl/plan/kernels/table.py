@@ -49,12 +49,13 @@ class Table:
         return flat.reshape(-1, self.times * self.columns) if whole else None
 
     def each(self, array: Array, by_column: bool) -> Array | None:
-        """Return a small array as numbers of the columns (or rows), None if it is not that."""
+        """Return a small array as numbers of the columns (or rows), None if it is not that or lies in another order."""
         sizes = (1,) * (len(self.shape) - array.ndim) + array.shape
         for dim, (size, whole) in enumerate(zip(sizes, self.shape, strict=True)):
             if size != (whole if (dim in self._of_columns) is by_column else 1):
                 return None
-        return array.reshape(sizes).transpose(self.order).reshape(-1)
+        flat = array.reshape(sizes).transpose(self.order).reshape(-1)
+        return flat if numpy.may_share_memory(flat, array) else None
 
     def scratch(self, rows: int) -> Array:
         """Return ``rows`` of float32 numbers as long as those of :meth:`rows`, for each part."""
