@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 
 from trainctl.backend.arrays import Array
-from trainctl.plan.lowering import Context, Run, cut
+from trainctl.plan.lowering import Context, Run, Workspace, cut
 
 _SEQUENCES = 32  # of a block: a step's products are then worth their calls
 _ROWS = 128  # of what is done for all steps at once, at a time
@@ -119,48 +119,54 @@ def lstm_gradient(
     """
     gates, cells, tanhs, gy = given
     count, size = cells.shape
-    slopes, to_cell = ggates.reshape(count, 4, size), numpy.empty((count, size), numpy.float32)
-    of_gates, part = gates.reshape(count, 4, size), numpy.empty_like(gc)
+    out, of_gates = ggates.reshape(count, 4, size), gates.reshape(count, 4, size).swapaxes(0, 1)
+    slopes, part = numpy.empty((5, count, size), numpy.float32), numpy.empty_like(gc)
+    workspace = Workspace(partial(numpy.empty, (4, min(count, _ROWS), size), numpy.float32))
     ahead = [
-        partial(_lstm_slopes, *(each[rows] for each in (of_gates, cells, tanhs, slopes, to_cell)))
+        partial(_lstm_slopes, workspace, of_gates[:, rows], cells[rows], tanhs[rows], slopes[:, rows])
         for rows in cut(count, _ROWS)
     ]
     blocks: list[Run] = []
     for some in _blocks(len(gc)):
         views = []
         for rows, running in reversed(list(_rows(steps, some))):
-            cell, slope = gc[running], slopes[rows]
-            inputs = None if gy is None else gy[rows], to_cell[rows], of_gates[rows, 1]
-            views.append((gh[running], cell, cell[:, None], part[running], *inputs, slope[:, 3], slope[:, :3], ggates[rows]))
+            inputs = None if gy is None else gy[rows], slopes[4, rows], of_gates[1, rows]
+            states = gh[running], gc[running], part[running]
+            outs = out[rows, 3], out[rows, :3].swapaxes(0, 1), ggates[rows]
+            views.append((*states, *inputs, slopes[3, rows], slopes[:3, rows], *outs))
         blocks.append(partial(_lstm_gradient, w_hh, views))
     return [context.in_parts(ahead), context.in_parts(blocks)]
 
 
-def _lstm_slopes(gates: Array, cells: Array, tanhs: Array, slopes: Array, to_cell: Array) -> None:
-    """Leave the slopes of c by i, f, g and of h by o before their activations, ``[n, 4, H]``, and of h by c."""
-    i, g, o = gates[:, 0], gates[:, 2], gates[:, 3]
-    numpy.subtract(1, gates, out=slopes)
-    numpy.multiply(slopes, gates, out=slopes)
+def _lstm_slopes(workspace: Workspace, gates: Array, cells: Array, tanhs: Array, slopes: Array) -> None:
+    """Leave the slopes of c by i, f, g and of h by o before their activations, and of h by c: ``[5, n, H]``."""
+    subtract, multiply = numpy.subtract, numpy.multiply
+    scratch = workspace.take()
+    copied = scratch[:, : len(cells)]
+    numpy.copyto(copied, gates)  # in one piece each: several passes follow
+    (i, _, g, o), of_gates, to_cell = copied, slopes[:4], slopes[4]
+    multiply(tanhs, tanhs, out=to_cell)
+    subtract(1, to_cell, out=to_cell)
+    multiply(to_cell, o, out=to_cell)
+    subtract(1, copied, out=of_gates)
+    multiply(of_gates, copied, out=of_gates)
     for place, factor in ((0, g), (1, cells), (3, tanhs)):
-        numpy.multiply(slopes[:, place], factor, out=slopes[:, place])
-    bent = slopes[:, 2]
-    numpy.multiply(g, g, out=bent)
-    numpy.subtract(1, bent, out=bent)
-    numpy.multiply(bent, i, out=bent)
-    numpy.multiply(tanhs, tanhs, out=to_cell)
-    numpy.subtract(1, to_cell, out=to_cell)
-    numpy.multiply(to_cell, o, out=to_cell)
+        multiply(of_gates[place], factor, out=of_gates[place])
+    multiply(g, g, out=g)
+    subtract(1, g, out=g)
+    multiply(g, i, out=of_gates[2])
+    workspace.give_back(scratch)
 
 
 def _lstm_gradient(w_hh: Array, steps: list[Any]) -> None:
     add, multiply, matmul = numpy.add, numpy.multiply, numpy.matmul
-    for gh, gc, beside, part, gy, to_cell, f, of_output, of_cell, ggates in steps:
+    for gh, gc, part, gy, to_cell, f, by_output, by_cell, of_output, of_cell, ggates in steps:
         if gy is not None:
             add(gh, gy, out=gh)
         multiply(gh, to_cell, out=part)
         add(gc, part, out=gc)
-        multiply(of_output, gh, out=of_output)
-        multiply(of_cell, beside, out=of_cell)
+        multiply(by_output, gh, out=of_output)
+        multiply(by_cell, gc, out=of_cell)
         multiply(gc, f, out=gc)
         matmul(ggates, w_hh, out=gh)
 
