@@ -89,3 +89,23 @@ def test_products_without_columns(shape, kernel, stride, padding, bias):
     arrays = [arrays[0], uniform(*y.shape, seed=2, order=LAST)]
     makers = [lambda: np.empty(kernel, np.float32)]
     check(ConvolutionWeightGradient, {**params, "kernel": kernel}, arrays, makers, rtol=1e-3, atol=2e-3)
+
+
+STRIDED = [
+    ((3, 5, 12, 13), (4, 5, 3, 3), 2, 1),
+    ((3, 5, 12, 13), (4, 5, 4, 5), (3, 2), (2, 0)),
+    ((2, 3, 9, 9), (4, 3, 1, 1), 2, 0),
+    ((2, 3, 9, 9), (4, 3, 2, 3), (3, 4), (0, 1)),
+    ((70, 16, 32, 32), (32, 16, 3, 3), 2, 1),
+    ((1, 1, 1, 2), (1, 1, 3, 3), 2, 1),
+    ((2, 2, 11, 6), (3, 2, 3, 1), (1, 2), (3, 0)),
+    ((2, 2, 1, 1), (3, 2, 1, 1), 4, 1),
+]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "stride", "padding"), STRIDED)
+def test_input_gradients_of_strided_convolutions(shape, kernel, stride, padding):
+    params = options(stride, padding, 1)
+    (y,) = forward(Convolution, params, [uniform(*shape), uniform(*kernel)])
+    arrays = [uniform(*y.shape, seed=2, order=LAST), uniform(*kernel, seed=1)]
+    check(ConvolutionInputGradient, {**params, "shape": shape}, arrays, [last(*shape)], rtol=1e-4)

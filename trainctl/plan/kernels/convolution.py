@@ -17,7 +17,7 @@ import numpy
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import direct_convolution, shifted_convolution
+from trainctl.plan.kernels import direct_convolution, shifted_convolution, strided_gradient
 from trainctl.plan.kernels.direct_convolution import is_direct
 from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
@@ -247,6 +247,8 @@ def _spread_products(record: Apply, gy: Array, weight: Array, out: Array, contex
     gradient, image = _last(gy), _last(out)
     assert image is not None
     assert gradient is not None
+    if not context.compiled and columns.dilation == (1, 1) and plain_float(gy, weight, out):
+        return strided_gradient.products(columns, gradient, image, weight, context)
     packed = numpy.empty(_taps(weight).shape, weight.dtype)
     right = packed.reshape(-1, weight.shape[0]).T
     def part(images: slice) -> Run:
