@@ -53,6 +53,16 @@ def test_convolution(shape, kernel, stride, padding, dilation, bias):
 
 
 @cases
+def test_images_with_their_channels_first(shape, kernel, stride, padding, dilation):
+    params, x, weight = options(stride, padding, dilation), uniform(*shape), uniform(*kernel, seed=1)
+    (y,) = forward(Convolution, params, [x, weight])
+    check(Convolution, params, [x, weight], [last(*y.shape)], rtol=1e-4)
+    gy = uniform(*y.shape, seed=2, order=LAST)
+    makers = [lambda: np.empty(kernel, np.float32)]
+    check(ConvolutionWeightGradient, {**params, "kernel": kernel}, [x, gy], makers, atol=1e-3)
+
+
+@cases
 def test_gradients(shape, kernel, stride, padding, dilation):
     params = options(stride, padding, dilation)
     x, weight = uniform(*shape, order=LAST), uniform(*kernel, seed=1)

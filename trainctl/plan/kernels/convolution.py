@@ -122,7 +122,7 @@ def _is_one_group(record: Apply, *images: Array) -> bool:
 
 def _seen(x: Array, columns: Columns, context: Context) -> Array | None:
     """Return images as ``[N, H, W, C]`` if they lie so, or will be copied anyway."""
-    return x.transpose(0, 2, 3, 1) if is_direct(columns, context) else _last(x)
+    return _last(x) if columns.is_image and not is_direct(columns, context) else x.transpose(0, 2, 3, 1)
 
 
 @lowers(Convolution)

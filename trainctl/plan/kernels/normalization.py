@@ -67,7 +67,7 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if center is None or var is None:
         return None
     if not context.compiled:
-        return _moments_in_blocks(table, x, center, var, context)
+        return (blocks.column_moments if table.over_rows else blocks.row_moments)(table, x, center, var, context)
     if not table.over_rows:
         call = loops.row_moments.compiled
         return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
@@ -79,14 +79,6 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     return [context.in_parts(runs), partial(_combine, counts, means, squares, table.times, center, var)]
 
 
-def _moments_in_blocks(table: Table, x: Array, center: Array, var: Array, context: Context) -> list[Run]:
-    if not table.over_rows:
-        return [blocks.row_moments(table, x, center, var, context)]
-    run, (means, squares) = blocks.column_moments(table, x, context)
-    counts = numpy.array([part.stop - part.start for part in table.parts], numpy.float64) * table.times
-    return [run, partial(_combine, counts, means, squares, 1, center, var)]
-
-
 def _combine(counts: Array, means: Array, squares: Array, times: int, center: Array, var: Array) -> None:
     """Leave the moments of all parts together in ``center`` and ``var``."""
     shape, weight = (len(counts), times, center.size), counts[:, None, None]
@@ -94,7 +86,7 @@ def _combine(counts: Array, means: Array, squares: Array, times: int, center: Ar
     mean = (means * weight).sum((0, 1)) / total
     apart = ((means - mean) ** 2 * weight).sum((0, 1))
     center[...] = mean
-    var[...] = (squares.reshape(shape).sum((0, 1), numpy.float64) + apart) / total
+    var[...] = (squares.reshape(shape).sum((0, 1)) + apart) / total
 
 
 @lowers(Standardize)

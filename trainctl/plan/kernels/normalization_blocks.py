@@ -39,11 +39,20 @@ class _Sums:
         numpy.matmul(self.ones[: self.times], wide.reshape(self.times, -1), out=sums)
 
 
-def column_moments(table: Table, x: Array, context: Context) -> tuple[Run, Array]:
-    """Return the call that leaves, for each part, the columns' means and sums of squares around them: ``[2, parts, C]``."""
+def column_moments(table: Table, x: Array, center: Array, var: Array, context: Context) -> list[Run]:
+    """Return the calls that leave each column's mean and variance."""
     sums, found = _Sums(table), numpy.empty((2, len(table.parts), table.columns), numpy.float32)
     parts = [partial(_moments, sums, x[part], *found[:, i]) for i, part in enumerate(table.parts)]
-    return context.in_parts(parts), found
+    counts = numpy.array([[part.stop - part.start] for part in table.parts], numpy.float64)
+    return [context.in_parts(parts), partial(_combine, counts * table.times, *found, center, var)]
+
+
+def _combine(counts: Array, means: Array, squares: Array, center: Array, var: Array) -> None:
+    """Leave the mean and the variance of all parts together (Chan et al., 1979)."""
+    total = counts.sum()
+    mean = (means * counts).sum(0) / total
+    center[...] = mean
+    var[...] = (((means - mean) ** 2 * counts).sum(0) + squares.sum(0, numpy.float64)) / total
 
 
 def _moments(sums: _Sums, x: Array, mean: Array, square: Array) -> None:
@@ -168,10 +177,10 @@ class _Rows:
         numpy.divide(out, self.ones.size, out=out)
 
 
-def row_moments(table: Table, x: Array, center: Array, var: Array, context: Context) -> Run:
-    """Return the call that leaves each row's mean and variance."""
+def row_moments(table: Table, x: Array, center: Array, var: Array, context: Context) -> list[Run]:
+    """Return the calls that leave each row's mean and variance."""
     rows, parts = _Rows(table), table.parts
-    return context.in_parts([partial(_moments_of_rows, rows, x[p], center[p, None], var[p, None]) for p in parts])
+    return [context.in_parts([partial(_moments_of_rows, rows, x[p], center[p, None], var[p, None]) for p in parts])]
 
 
 def _moments_of_rows(rows: _Rows, x: Array, center: Array, var: Array) -> None:
