@@ -251,6 +251,7 @@ def _spread_products(record: Apply, gy: Array, weight: Array, out: Array, contex
         return strided_gradient.products(columns, gradient, image, weight, context)
     packed = numpy.empty(_taps(weight).shape, weight.dtype)
     right = packed.reshape(-1, weight.shape[0]).T
+
     def part(images: slice) -> Run:
         rows, target = gradient[images].reshape(-1, gy.shape[1]), image[images]
 

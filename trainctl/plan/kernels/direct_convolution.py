@@ -59,7 +59,9 @@ class Padded:
         self._before = before
         self._padded = (*(b + size + a for b, size, a in zip(before, spatial, after, strict=True)), channels)
         # the one channel of images that have their channels first may be any step away
-        self._is_there = not any((*before, *after)) and images.flags.c_contiguous and images.strides[3] == images.itemsize
+        self._is_there = (
+            not any((*before, *after)) and images.flags.c_contiguous and images.strides[3] == images.itemsize
+        )
         self._size = max(1, min(batch, _CACHED // (4 * max(1, math.prod(self._padded)))))
         self.chunks = cut(batch, self._size)
         self._workspace = Workspace(self._scratch)

@@ -111,7 +111,7 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if not context.compiled:
         numbers = _without_stand_ins(small, center, var, weight, bias)
         form = blocks.column_standardize if table.over_rows else blocks.row_standardize
-        return form(table, rows, result, *numbers, eps, context)
+        return form(table, rows, result, numbers, eps, context)
     if table.over_rows:
         call, scratch = loops.column_standardize.compiled, table.scratch(4)
         return [
@@ -140,14 +140,14 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     centered, eps = center is not None, record.params["eps"]
     numbers = None if context.compiled else _without_stand_ins(small, center, var, weight)
     if numbers is not None and table.over_rows:
-        return blocks.column_gradient(table, seen, *numbers, gw, eps, context)
+        return blocks.column_gradient(table, seen, numbers, gw, eps, context)
     if table.over_rows:
         return _column_gradient(table, seen, small, gw, centered, eps, context)
     products = numpy.empty((0, table.columns), numpy.float32) if gw is None else table.rows(gw)
     if products is None:
         return None
     if numbers is not None:
-        return blocks.row_gradient(table, seen, *numbers, None if gw is None else products, eps, context)
+        return blocks.row_gradient(table, seen, numbers, None if gw is None else products, eps, context)
     call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
     runs: list[Run] = [
         partial(call, *(each[p] for each in seen[:2]), _of(middle, p), spread[p], factor, eps, centered, seen[2][p], products[p])

@@ -31,7 +31,9 @@ class _Sums:
         self.times, width = table.times, table.times * table.columns
         rows = max(part.stop - part.start for part in table.parts)
         self.ones = numpy.ones(max(rows, table.times), numpy.float32)
-        self.workspace = Workspace(lambda: (numpy.empty((rows, width), numpy.float32), numpy.empty(width, numpy.float32)))
+        self.workspace = Workspace(
+            lambda: (numpy.empty((rows, width), numpy.float32), numpy.empty(width, numpy.float32))
+        )
 
     def add_up(self, x: Array, wide: Array, sums: Array) -> None:
         """Leave the sum of each column in ``sums``, by way of sums as wide as the rows."""
@@ -44,7 +46,7 @@ def column_moments(table: Table, x: Array, center: Array, var: Array, context: C
     sums, found = _Sums(table), numpy.empty((2, len(table.parts), table.columns), numpy.float32)
     parts = [partial(_moments, sums, x[part], *found[:, i]) for i, part in enumerate(table.parts)]
     counts = numpy.array([[part.stop - part.start] for part in table.parts], numpy.float64)
-    return [context.in_parts(parts), partial(_combine, counts * table.times, *found, center, var)]
+    return [context.in_parts(parts), partial(_combine, counts * table.times, found[0], found[1], center, var)]
 
 
 def _combine(counts: Array, means: Array, squares: Array, center: Array, var: Array) -> None:
@@ -67,11 +69,9 @@ def _moments(sums: _Sums, x: Array, mean: Array, square: Array) -> None:
     sums.workspace.give_back(spare)
 
 
-def column_standardize(
-    table: Table, x: Array, y: Array, center: Numbers, var: Array, weight: Numbers, bias: Numbers, eps: float,
-    context: Context,
-) -> list[Run]:  # fmt: skip
-    """Return the calls that leave ``(x - center) / sqrt(var + eps) * weight + bias`` in ``y``."""
+def column_standardize(table: Table, x: Array, y: Array, numbers: list[Any], eps: float, context: Context) -> list[Run]:
+    """Return the calls that leave ``(x - center) / sqrt(var + eps) * weight + bias`` in ``y``: numbers are these four."""
+    center, var, weight, bias = numbers
     middle, scale, shift = numpy.empty((3, x.shape[1]), numpy.float32)
     inverse, shape = numpy.empty_like(var), (table.times, table.columns)
 
@@ -106,10 +106,13 @@ def _apply(x: Array, y: Array, middle: Numbers, scale: Array, factor: Numbers, s
 
 
 def column_gradient(
-    table: Table, seen: list[Array], center: Numbers, var: Array, weight: Numbers, gw: Any, eps: float, context: Context
+    table: Table, seen: list[Array], numbers: list[Any], gw: Any, eps: float, context: Context
 ) -> list[Run]:
-    """Return the calls that leave the gradient of ``x`` and, where it is not None, of the weight: ``seen`` is gy, x, gx."""
-    gy, x, gx = seen
+    """Return the calls that leave the gradient of ``x`` and, where it is not None, of the weight.
+
+    ``seen`` is gy, x, gx; ``numbers`` are center, var, weight.
+    """
+    (gy, x, gx), (center, var, weight) = seen, numbers
     sums, parts = _Sums(table), table.parts
     found = numpy.empty((2, len(parts), table.columns), numpy.float32)
     totals, inverse = numpy.empty((2, table.columns)), numpy.empty(table.columns, numpy.float32)
@@ -122,7 +125,7 @@ def column_gradient(
         _inverse(var, eps, inverse)
 
     def finish() -> None:
-        numpy.add.reduce(found, 1, None, totals)
+        numpy.sum(found, 1, out=totals)
         numpy.multiply(totals[1], inverse, out=totals[1])
         if gw is not None:
             gw.reshape(-1)[...] = totals[1]
@@ -193,11 +196,9 @@ def _moments_of_rows(rows: _Rows, x: Array, center: Array, var: Array) -> None:
     rows.workspace.give_back(spare)
 
 
-def row_standardize(
-    table: Table, x: Array, y: Array, center: Numbers, var: Array, weight: Numbers, bias: Numbers, eps: float,
-    context: Context,
-) -> list[Run]:  # fmt: skip
-    """Return the calls that leave ``(x - center) / sqrt(var + eps) * weight + bias``; center and var are of rows."""
+def row_standardize(table: Table, x: Array, y: Array, numbers: list[Any], eps: float, context: Context) -> list[Run]:
+    """Return what :func:`column_standardize` does where center and var are of rows."""
+    center, var, weight, bias = numbers
     inverse = numpy.empty_like(var)
     return [
         partial(_inverse, var, eps, inverse),
@@ -214,22 +215,22 @@ def _column(numbers: Numbers, part: slice) -> Numbers:
 
 
 def row_gradient(
-    table: Table, seen: list[Array], center: Numbers, var: Array, weight: Numbers, gw: Numbers, eps: float,
-    context: Context,
-) -> list[Run]:  # fmt: skip
-    """Return the calls that leave the gradient of ``x`` and, where it is not None, of the weight in each row."""
+    table: Table, seen: list[Array], numbers: list[Any], gw: Numbers, eps: float, context: Context
+) -> list[Run]:
+    """Return what :func:`column_gradient` does where center and var are of rows; the weight's gradient is in each row."""
+    center, var, weight = numbers
     rows, inverse = _Rows(table), numpy.empty_like(var)
     parts: list[Run] = []
     for part in table.parts:
-        given = [each[part] for each in seen]
-        product = None if gw is None else gw[part]
-        parts.append(partial(_gradient_of_rows, rows, *given, _column(center, part), inverse[part, None], weight, product))
+        given = _column(center, part), inverse[part, None], weight, None if gw is None else gw[part]
+        parts.append(partial(_gradient_of_rows, rows, [each[part] for each in seen], *given))
     return [partial(_inverse, var, eps, inverse), context.in_parts(parts)]
 
 
 def _gradient_of_rows(
-    rows: _Rows, gy: Array, x: Array, gx: Array, center: Numbers, scale: Array, weight: Numbers, gw: Numbers
+    rows: _Rows, seen: list[Array], center: Numbers, scale: Array, weight: Numbers, gw: Numbers
 ) -> None:
+    gy, x, gx = seen
     spare = rows.workspace.take()
     (y, product), small = spare[0][:, : len(x)], spare[1][:, : len(x)]
     numpy.multiply(x if center is None else numpy.subtract(x, center, out=y), scale, out=y)

@@ -20,7 +20,7 @@ _PART = 1 << 16  # elements that one thread takes at a time
 
 def _node(record: Apply) -> Any:
     """Return a record's op, for windows along the middle one of three dims."""
-    node = record.node()
+    node: Any = record.node()
     node.dim = -2
     return node
 
@@ -43,7 +43,9 @@ def maximum(record: Apply, views: list[Array], context: Context) -> Run:
     )
 
 
-def _maximum(node: Along, taps: list[Any], x: Array, y: Array, choice: Array, ones: Array, workspace: Workspace) -> None:
+def _maximum(
+    node: Along, taps: list[Any], x: Array, y: Array, choice: Array, ones: Array, workspace: Workspace
+) -> None:
     better, numbers = scratch = workspace.take()
     better, numbers = better[: len(x)], numbers[: len(x)]
     (_, _, first), *others = taps
@@ -67,12 +69,14 @@ def _maximum(node: Along, taps: list[Any], x: Array, y: Array, choice: Array, on
 
 def returned(record: Apply, views: list[Array], context: Context) -> Run:
     """Return the call that leaves for each input the sum of the places that chose it: ``views`` are gy, choice, gx."""
-    gy, _, gx = views
+    gy, choice, gx = views
     node, (parts, rows) = _node(record), _parts(views)
     shape, kind = (rows, *gy.shape[1:]), numpy.dtype(numpy.int32)
     workspace = Workspace(lambda: (numpy.empty(shape, numpy.bool_), numpy.empty(shape, kind)))
     taps = list(node.taps(gx.shape[1]))
-    return context.in_parts([partial(_returned, node, taps, *(each[some] for each in views), workspace) for some in parts])
+    return context.in_parts(
+        [partial(_returned, node, taps, gy[some], choice[some], gx[some], workspace) for some in parts]
+    )
 
 
 def _returned(node: Along, taps: list[Any], gy: Array, choice: Array, gx: Array, workspace: Workspace) -> None:

@@ -102,9 +102,7 @@ def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) ->
     return [*_inputs(x, w_ih, biases, gates, context), first, loop]
 
 
-def _scaled_inputs(
-    x: Array, scaled: blocks.Scaled, biases: list[Array], gates: Array, context: Context
-) -> list[Run]:
+def _scaled_inputs(x: Array, scaled: blocks.Scaled, biases: list[Array], gates: Array, context: Context) -> list[Run]:
     """Return the calls that leave the gates' part from the inputs for a tanh of all of them."""
     own = [numpy.empty_like(each) for each in biases]
     scales = [partial(numpy.multiply, each, scaled.scale, out=mine) for each, mine in zip(biases, own, strict=True)]

@@ -90,7 +90,9 @@ def _shifts(columns: Any, outputs: int, chunks: list[slice]) -> dict[int, Shifts
     return {count: Shifts(columns, count, outputs) for count in counts}
 
 
-def products(columns: Any, image: Array, result: Array, weight: Array, bias: Array | None, context: Context) -> list[Run]:
+def products(
+    columns: Any, image: Array, result: Array, weight: Array, bias: Array | None, context: Context
+) -> list[Run]:
     """Return the calls that leave the convolution of ``image`` in ``result`` (both ``[N, H, W, C]``).
 
     ``weight`` is ``[kh, kw, C, O]``.

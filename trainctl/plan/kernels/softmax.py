@@ -129,7 +129,7 @@ def softmax(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if rows is None:
         return None
     if not context.compiled:
-        return blocks.softmax(record, *rows, context)
+        return blocks.softmax(record, context, *rows)
     return _parts(rows, softmax_rows.compiled, context, False)
 
 
@@ -139,7 +139,7 @@ def softmax_gradient(record: Apply, arrays: list[Any], outs: list[Any], context:
     rows = _rows(*arrays, *outs) if _is_last(record, arrays[0]) else None
     if rows is None:
         return None
-    return _parts(rows, gradient_rows.compiled, context) if context.compiled else blocks.gradient(*rows, context)
+    return _parts(rows, gradient_rows.compiled, context) if context.compiled else blocks.gradient(context, *rows)
 
 
 @lowers(MaskedSoftmax)
@@ -151,7 +151,7 @@ def masked_softmax(record: Apply, arrays: list[Any], outs: list[Any], context: C
         return None
     if mask is None:
         if not context.compiled:
-            return blocks.softmax(record, *rows, context)
+            return blocks.softmax(record, context, *rows)
         return _parts(rows, softmax_rows.compiled, context, True)
     is_known = mask.dtype in (numpy.bool_, x.dtype) and mask.flags.c_contiguous and mask.flags.behaved
     if not is_known or mask.shape[-1:] != x.shape[-1:]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy
 
@@ -39,13 +38,16 @@ class _Rows:
         numpy.matmul(x, self.ones, out=out[:, 0])
 
 
-def softmax(record: Apply, x: Array, y: Array, context: Context) -> list[Run]:
+def softmax(record: Apply, context: Context, x: Array, y: Array) -> list[Run]:
     """Return the calls that leave the softmax of each row of ``x [n, m]`` in ``y``."""
     rows, forward = _Rows(x), record.node().forward
     more = [None] * (len(record.inputs) - 1)
     return [
         context.in_parts(
-            [partial(_softmax, rows, x[some], y[some], partial(forward, x[some], *more, out=y[some])) for some in rows.parts]
+            [
+                partial(_softmax, rows, x[some], y[some], partial(forward, x[some], *more, out=y[some]))
+                for some in rows.parts
+            ]
         )
     ]
 
@@ -96,7 +98,7 @@ def _softmax(rows: _Rows, x: Array, y: Array, whole: Run) -> None:
     rows.workspace.give_back(scratch)
 
 
-def gradient(gy: Array, y: Array, gx: Array, context: Context) -> list[Run]:
+def gradient(context: Context, gy: Array, y: Array, gx: Array) -> list[Run]:
     """Return the calls that leave ``y * (gy - sum(gy * y))`` of each row of ``[n, m]``."""
     rows = _Rows(y)
     return [context.in_parts([partial(_gradient, rows, gy[some], y[some], gx[some]) for some in rows.parts])]

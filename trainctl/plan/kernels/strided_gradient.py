@@ -64,7 +64,7 @@ class Phases:
             )
         ]
         self.covers = all(each.taps for dim in along for each in dim)
-        self.pairs = [pair for pair in itertools.product(*along) if all(each.taps for each in pair)]
+        self.pairs = [(rows, cols) for rows, cols in itertools.product(*along) if rows.taps and cols.taps]
         self.before = [max(0, *(-each.start for each in dim)) for dim in along]
         self.behind = [
             max(0, *(each.start + each.places + each.taps - 1 - places for each in dim))
@@ -91,7 +91,12 @@ class Phases:
         inner = padded[:, above : above + height, left : left + width]
         most = self.count * max(map(_elements, self.pairs)) * self.outputs
         places = self.count * max(rows.places * cols.places for rows, cols in self.pairs)
-        return inner, windows, numpy.empty(most, numpy.float32), numpy.empty(places * self.columns.channels, numpy.float32)
+        return (
+            inner,
+            windows,
+            numpy.empty(most, numpy.float32),
+            numpy.empty(places * self.columns.channels, numpy.float32),
+        )
 
 
 def _elements(pair: tuple[Reach, Reach]) -> int:
