@@ -38,12 +38,12 @@ def _times(plan: Any, call: Callable[[], Any], rounds: int) -> list[float]:
     """Milliseconds of each of the plan's calls, the median of several replays."""
     runs = plan.runs
     times: list[list[float]] = [[] for _ in runs]
-    plan.runs = [partial(_timed, run, seen) for run, seen in zip(runs, times, strict=True)]
+    linked, plan.linked = plan.linked, [partial(_timed, run, seen) for run, seen in zip(runs, times, strict=True)]
     try:
         for _ in range(rounds):
             call()
     finally:
-        plan.runs = runs
+        plan.linked = linked
     return [median(each) * 1e3 for each in times]
 
 
