@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks import report
 from trainctl.autograd.op import Op
+from trainctl.plan.lowering import InOrder, Parts
 
 SMALL = 0.005  # of the whole: kinds of calls below it share a row
 AROUND = {"trainctl.plan.plan", "trainctl.plan.lowering", "trainctl.plan.elementwise"}  # call what others wrote
@@ -87,5 +88,7 @@ def _parts(each: Any) -> Iterator[Any]:
             yield from _parts(part)
     elif isinstance(each, (Op, np.ndarray)):
         yield each
+    elif isinstance(each, (Parts, InOrder)):
+        yield from _parts(each.calls)
     elif hasattr(each, "py_func"):  # compiled by Numba
         yield each.py_func
