@@ -162,7 +162,8 @@ class Plan:
         if not isinstance(record, Apply) or isinstance(record, Write) or record.is_view:
             return None
         arrays = [self._arrays[each] if isinstance(each, Value) else each for each in record.inputs]
-        return elementwise(record, arrays, [self._arrays.get(each) for each in record.outputs])
+        outs = [self._arrays.get(each) for each in record.outputs]
+        return elementwise(record, arrays, outs, self.context.compiled)
 
     def _lower(self, record: Record) -> list[Run]:
         if isinstance(record, Effect):

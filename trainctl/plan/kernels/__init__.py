@@ -1,6 +1,7 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
 from trainctl.plan.kernels import (
+    arithmetic,
     convolution,
     embedding,
     losses,
@@ -14,6 +15,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
+    "arithmetic", "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
     "reduction", "softmax",
 ]  # fmt: skip
