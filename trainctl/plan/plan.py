@@ -203,9 +203,9 @@ class Plan:
         return Note(self._slots[-1].give)
 
     def _rows_gradient(self, record: RowsGradient) -> list[Run]:
-        rows, run = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
+        rows, runs = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
         self._slots.append(TableSlot(record.leaf, rows))
-        return [run, Note(self._slots[-1].give)]
+        return [*runs, Note(self._slots[-1].give)]
 
     def _assumptions(self) -> list[tuple[Tensor, bool]]:
         """Return the leaves whose gradient must be there, or not be there, before the step, as it was while recording."""

@@ -162,7 +162,7 @@ def test_an_index_that_is_no_row_is_an_error_in_a_replay_too(wrong):
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda g: pickle.loads(pickle.dumps(g))])
 def test_copies_are_ordinary_tensors(copied):
     rows = RowSums(3, 2, most=2)
-    rows.place[1], rows.sums[0], rows.used[0], rows.count = 0, 5, 1, 1
+    rows.place[1], rows.sums[0], rows.used[0], rows.counts[0] = 0, 5, 1, 1
     made = copied(TableGradient.of(rows))
     assert type(made) is trainctl.Tensor
     assert made.tolist() == [[0, 0], [5, 5], [0, 0]]

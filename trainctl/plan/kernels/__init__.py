@@ -3,6 +3,7 @@
 from trainctl.plan.kernels import (
     arithmetic,
     convolution,
+    copying,
     embedding,
     losses,
     normalization,
@@ -15,6 +16,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "arithmetic", "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
+    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
     "reduction", "softmax",
 ]  # fmt: skip

@@ -134,7 +134,7 @@ def operands(arrays: list[Any], out: Any) -> list[Any] | None:
     return found
 
 
-@lowers(*(op for op in LOOPS if op not in (ReLU, ReLUGradient)))
+@lowers(*(op for op in LOOPS if op not in (Clone, ReLU, ReLUGradient)))
 def arithmetic(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """One pass."""
     (out,) = outs
