@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import trainctl
+from tests.plan.kernels.harness import check, uniform
 from trainctl import nn, optim
+from trainctl.autograd.ops.embedding import SumRows
 from trainctl.backend import jit
 from trainctl.plan.table_gradient import RowSums, TableGradient
 
@@ -168,3 +170,10 @@ def test_copies_are_ordinary_tensors(copied):
     assert made.tolist() == [[0, 0], [5, 5], [0, 0]]
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = TableGradient.of(rows).nothing_such
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 6), (2, 3, 4)])
+@pytest.mark.parametrize("skipped", [None, 2])
+def test_dense_sums_of_rows(shape, skipped):
+    index = np.random.default_rng(0).integers(0, 9, shape)
+    check(SumRows, {"rows": 9, "skipped": skipped}, [uniform(*shape, 7), index], [lambda: np.empty((9, 7), np.float32)])

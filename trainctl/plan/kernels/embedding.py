@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from trainctl.autograd.ops.embedding import Embedding, check_index
+from trainctl.autograd.ops.embedding import Embedding, SumRows, check_index
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
@@ -15,6 +15,7 @@ from trainctl.plan.lowering import Context, Run, checked, cut, lowers, plain_flo
 from trainctl.plan.table_gradient import RowSums
 from trainctl.plan.trace import Apply
 
+_TABLE_PARTS = 4  # of a table whose gradient is summed: each looks at all indices
 _PART = 1 << 14  # elements that one thread copies at a time
 
 
@@ -62,6 +63,43 @@ def add_rows(x: Any, index: Any, skipped: int, place: Any, sums: Any, used: Any,
                     total[k] += given[k]
     counts[0] = count
     return count
+
+
+@jit.kernel("i8(f4[:,:,:], i8[:,:], i8, i8, i8, f4[:,::1])", exact=True)
+def add_up_rows(x: Any, index: Any, skipped: int, rows: int, first: int, out: Any) -> int:
+    """Leave the sums of the rows of ``x`` that go to some of the ``rows`` of a table, from number ``first`` on.
+
+    Return -1 where an index is none of them.
+    """
+    for row in range(out.shape[0]):
+        total = out[row]
+        for k in range(total.size):
+            total[k] = 0
+    for i in range(index.shape[0]):
+        for j in range(index.shape[1]):
+            row = index[i, j] - first
+            if index[i, j] < 0 or index[i, j] >= rows:
+                return -1
+            if 0 <= row < out.shape[0] and index[i, j] != skipped:
+                total, given = out[row], x[i, j]
+                for k in range(total.size):
+                    total[k] += given[k]
+    return 0
+
+
+@lowers(SumRows)
+def summed_rows(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
+    """Some rows of the table at a time; each is a sum in order, with the bits of the op's own."""
+    (x, index), (out,) = arrays, outs
+    if not context.compiled or out is None or not plain_float(x, out) or not out.flags.c_contiguous or not x.size:
+        return None
+    numbers, given, skipped = _in_two_dims(index), _in_two_dims(x, 1), record.params["skipped"]
+    if numbers is None or given is None or numbers.dtype != numpy.int64:
+        return None
+    complain, loop = partial(_complain, index, len(out)), add_up_rows.compiled
+    args = given, numbers, -1 if skipped is None else skipped, len(out)
+    some = cut(len(out), max(1, -(-len(out) // _TABLE_PARTS)))
+    return [context.in_parts([checked(complain, loop, *args, part.start, out[part]) for part in some])]
 
 
 @lowers(Embedding)
