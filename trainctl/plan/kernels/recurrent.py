@@ -15,10 +15,11 @@ from trainctl.autograd.ops.recurrent_gru import GRULayer, GRULayerGradient
 from trainctl.autograd.ops.recurrent_lstm import LSTMLayer, LSTMLayerGradient
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import recurrent_blocks as blocks
+from trainctl.plan.kernels import gru_blocks, lstm_blocks, tile
 from trainctl.plan.kernels import recurrent_loops as loops
-from trainctl.plan.kernels import tile
-from trainctl.plan.kernels.products import product
+from trainctl.plan.kernels.arithmetic import add
+from trainctl.plan.kernels.copying import copied
+from trainctl.plan.kernels.products import packing, product
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
@@ -40,22 +41,15 @@ class Steps:
 
     def runs(
         self, loop: jit.Kernel, weight: Array, width: int, of_part: list[Any], others: list[Any], context: Context
-    ) -> Run:
+    ) -> list[Run]:
         """Return the calls of a loop for all sequences: ``of_part`` have a row for each of them."""
-        packed, pack = tile.panels(*weight.shape), tile.pack.compiled
-        call = loop.compiled
+        packed, call = tile.panels(*weight.shape), loop.compiled
         parts: list[Run] = []
         for some in cut(self.batch, _SEQUENCES):
-            scratch = tile.corner(weight.shape[1]), numpy.empty((some.stop - some.start, width), numpy.float32)
+            scratch = numpy.empty((some.stop - some.start, width), numpy.float32)
             states = [each[some] for each in of_part]
-            parts.append(partial(call, self.starts, self.counts, some.start, packed, *scratch, *states, *others))
-        spread = context.in_parts(parts)
-
-        def run() -> None:
-            pack(weight, packed, 0)
-            spread()
-
-        return run
+            parts.append(partial(call, self.starts, self.counts, some.start, packed, scratch, *states, *others))
+        return [packing(weight, packed, context), context.in_parts(parts)]
 
 
 def _fits(*arrays: Any) -> bool:
@@ -71,14 +65,9 @@ def _made(outs: list[Any], *shapes: tuple[int, ...]) -> list[Array]:
     ]
 
 
-def _states(pairs: list[tuple[Any, Array]]) -> Run:
-    """Return the call that puts the first states (0 for None) where they will change."""
-
-    def run() -> None:
-        for given, state in pairs:
-            state[...] = 0 if given is None else given
-
-    return run
+def _states(pairs: list[tuple[Any, Array]]) -> list[Run]:
+    """Return the calls that put the first states (0 for None) where they will change."""
+    return [copied(given, state) for given, state in pairs]
 
 
 @lowers(LSTMLayer)
@@ -87,26 +76,15 @@ def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) ->
     x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = arrays
     if w_hr is not None or not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return lstm_blocks.lstm(record, arrays, outs, context)
     count, size = len(x), c.shape[1]
     row = count, size
     y, last_h, last_c, gates, *kept = _made(outs, row, h.shape, c.shape, (count, 4 * size), row, row, row)
     biases = [each for each in (b_ih, b_hh) if each is not None]
-    first = _states([(h, last_h), (c, last_c)])
-    if not context.compiled:
-        scaled = blocks.Scaled(4, w_ih, w_hh)
-        kept[0], y = outs[4], outs[0]  # not written where nobody reads it
-        loop = blocks.lstm(record.params["steps"], scaled, last_h, last_c, [y, gates, *kept], context)
-        return [*_scaled_inputs(x, scaled, biases, gates, context), first, loop]
     steps = Steps(record)
     loop = steps.runs(loops.lstm, w_hh.T, 4 * size, [last_h, last_c], [gates, y, *kept], context)
-    return [*_inputs(x, w_ih, biases, gates, context), first, loop]
-
-
-def _scaled_inputs(x: Array, scaled: blocks.Scaled, biases: list[Array], gates: Array, context: Context) -> list[Run]:
-    """Return the calls that leave the gates' part from the inputs for a tanh of all of them."""
-    own = [numpy.empty_like(each) for each in biases]
-    scales = [partial(numpy.multiply, each, scaled.scale, out=mine) for each, mine in zip(biases, own, strict=True)]
-    return [scaled.fill, *scales, *_inputs(x, scaled.w_in, own, gates, context)]
+    return [*_inputs(x, w_ih, biases, gates, context), *_states([(h, last_h), (c, last_c)]), *loop]
 
 
 def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context: Context) -> list[Run]:
@@ -114,7 +92,7 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
     if len(biases) < 2:
         return product(x, weight.T, gates, biases[0] if biases else None, context)
     bias = numpy.empty_like(biases[0])
-    return [partial(numpy.add, *biases, out=bias), *product(x, weight.T, gates, bias, context)]
+    return [partial(add.compiled, *biases, bias), *product(x, weight.T, gates, bias, context)]
 
 
 @lowers(LSTMLayerGradient)
@@ -123,15 +101,13 @@ def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Co
     gates, cells, tanhs, w_hh, w_hr, gy, gh, gc = arrays
     if w_hr is not None or not _fits(*arrays, *outs[:3]):
         return None
+    if not context.compiled:
+        return lstm_blocks.lstm_gradient(record, arrays, outs, context)
     steps, size = Steps(record), cells.shape[1]
     ggates, first_h, first_c = _made(outs[:3], gates.shape, (steps.batch, size), (steps.batch, size))
-    last = _states([(gh, first_h), (gc, first_c)])
-    if not context.compiled:
-        given = [gates, cells, tanhs, gy]
-        return [last, *blocks.lstm_gradient(record.params["steps"], w_hh, first_h, first_c, given, ggates, context)]
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, cells, tanhs, ggates]
     loop = steps.runs(loops.lstm_gradient, w_hh, 0, [first_h, first_c], others, context)
-    return [last, loop]
+    return [*_states([(gh, first_h), (gc, first_c)]), *loop]
 
 
 @lowers(GRULayer)
@@ -140,17 +116,13 @@ def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> 
     x, h, w_ih, w_hh, b_ih, b_hh = arrays
     if not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return gru_blocks.gru(record, arrays, outs, context)
     row = len(x), h.shape[1]
     y, last, gates, *kept = _made(outs, row, h.shape, (len(x), 3 * h.shape[1]), row, row)
-    biases = [] if b_ih is None else [b_ih]
-    if not context.compiled:
-        scaled = blocks.Scaled(3, w_ih, w_hh)
-        kept[0], y = outs[3], outs[0]  # not written where nobody reads it
-        loops_ = blocks.gru(record.params["steps"], scaled, b_hh, last, [y, gates, *kept], context)
-        return [*_scaled_inputs(x, scaled, biases, gates, context), _states([(h, last)]), *loops_]
     bias = numpy.zeros(0, numpy.float32) if b_hh is None else b_hh
     loop = Steps(record).runs(loops.gru, w_hh.T, 3 * h.shape[1], [last], [bias, gates, y, *kept], context)
-    return [*_inputs(x, w_ih, biases, gates, context), _states([(h, last)]), loop]
+    return [*_inputs(x, w_ih, [] if b_ih is None else [b_ih], gates, context), copied(h, last), *loop]
 
 
 @lowers(GRULayerGradient)
@@ -159,15 +131,11 @@ def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Con
     gates, before, parts, w_hh, gy, gh = arrays
     if not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return gru_blocks.gru_gradient(record, arrays, outs, context)
     steps, (count, size) = Steps(record), before.shape
     ggates, first = _made(outs, (count, 4 * size), (steps.batch, size))
     turned = numpy.empty_like(w_hh)
-
-    def turn() -> None:
-        turned[:size], turned[size:] = w_hh[2 * size :], w_hh[: 2 * size]
-
-    if not context.compiled:
-        given, turns = [gates, before, parts, gy], record.params["steps"]
-        return [turn, _states([(gh, first)]), *blocks.gru_gradient(turns, turned, first, given, ggates, context)]
+    turn = [copied(w_hh[2 * size :], turned[:size]), copied(w_hh[: 2 * size], turned[size:])]
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, before, parts, ggates]
-    return [turn, _states([(gh, first)]), steps.runs(loops.gru_gradient, turned, size, [first], others, context)]
+    return [*turn, copied(gh, first), *steps.runs(loops.gru_gradient, turned, size, [first], others, context)]
