@@ -8,7 +8,7 @@ import pytest
 from tests.plan.kernels.harness import check, forward, run, uniform
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.plan.kernels import shifted_convolution, tile
-from trainctl.plan.kernels.convolution import Columns
+from trainctl.plan.kernels.columns import Columns
 
 LAST = (0, 2, 3, 1)
 # image, kernels, stride, padding, dilation

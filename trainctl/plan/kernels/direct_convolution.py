@@ -17,7 +17,7 @@ from trainctl.plan.kernels import tile
 from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one
 
 if TYPE_CHECKING:
-    from trainctl.plan.kernels.convolution import Columns
+    from trainctl.plan.kernels.columns import Columns
 
 Pair = tuple[int, int]
 

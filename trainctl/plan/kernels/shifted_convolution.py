@@ -42,7 +42,7 @@ class Shifts:
     """A few images as a sequence of pixels.
 
     Args:
-        columns: the convolution's :class:`trainctl.plan.kernels.convolution.Columns`.
+        columns: the convolution's :class:`trainctl.plan.kernels.columns.Columns`.
         count: how many images.
         outputs: channels of the results.
     """

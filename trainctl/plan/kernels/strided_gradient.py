@@ -51,7 +51,7 @@ class Phases:
     """The work on a few images: each phase that sees anything.
 
     Args:
-        columns: the convolution's :class:`trainctl.plan.kernels.convolution.Columns`.
+        columns: the convolution's :class:`trainctl.plan.kernels.columns.Columns`.
         outputs: channels of ``gy``.
     """
 
