@@ -136,7 +136,8 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if image is None:
         return None
     if is_direct(columns, context):
-        return direct_convolution.products(columns, image, _last(out), weight, bias[0] if bias else None, context)
+        windows, kernels = direct_convolution.windows_of(columns), weight.transpose(2, 3, 1, 0)
+        return direct_convolution.products(windows, image, _last(out), kernels, bias[0] if bias else None, context)
     return _products(columns, image, _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
 
 
@@ -180,7 +181,7 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     target = out.transpose(2, 3, 1, 0)
     direct = direct_convolution.weight_sums(columns, image, gradient, context) if is_direct(columns, context) else None
     if direct is not None:
-        return [direct[0], partial(_finish, direct[1], target)]
+        return [*direct[0], direct_convolution.added_up(direct[1], target, context)]
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
