@@ -24,10 +24,10 @@ Pair = tuple[int, int]
 
 _BAND = 1 << 14  # numbers of padded rows worked on at once
 _LARGE = 1 << 18  # multiplications from which work is worth a part of its own
-_PARTS = 16  # of a batch, at most
-_SUMS = 8  # in how many parts a batch is summed over, at the most
+PARTS = 16  # of a batch, at most
+SUMS = 8  # in how many parts a batch is summed over, at the most
 _FEW = 16  # numbers that a row of a window sees: from here they are worth a product of their own
-_NOTHING = numpy.empty(0, numpy.float32)
+NOTHING = numpy.empty(0, numpy.float32)
 
 
 def is_direct(columns: Columns, context: Context) -> bool:
@@ -123,8 +123,8 @@ def products(
     ``given``: the kernels, ``[rows, width, C, O]``.
     """
     packed, pack = packing(given, context)
-    shift = _NOTHING if bias is None else bias
-    parts = parts_of(len(image), result.size * packed.shape[1], _PARTS)
+    shift = NOTHING if bias is None else bias
+    parts = parts_of(len(image), result.size * packed.shape[1], PARTS)
     first = channels_first(image)
     if first is not None and result.flags.c_contiguous:
         where = windows.start, windows.step, windows.dilation, windows.kernel, windows.columns_at_once(image.shape[3])
@@ -151,7 +151,7 @@ def weight_sums(columns: Columns, image: Array, gradient: Array, context: Contex
     windows, outputs = windows_of(columns), gradient.shape[3]
     if outputs % tile.shape_for(outputs)[1]:
         return None
-    parts = parts_of(len(image), gradient.size * columns.depth, _SUMS)
+    parts = parts_of(len(image), gradient.size * columns.depth, SUMS)
     sums, first = numpy.empty((len(parts), columns.depth, outputs), numpy.float32), channels_first(image)
     if first is not None:
         where = windows.start, windows.step, windows.dilation, windows.kernel, windows.columns_at_once(image.shape[3])

@@ -15,34 +15,38 @@ from trainctl.plan.kernels.convolution_loops import add_band
 from trainctl.plan.kernels.tile import multiply
 
 
-@jit.kernel("void(f4[::1], f4[::1], i8, i8)")
-def shift(given: Any, line: Any, start: Any, step: Any) -> None:
-    """Leave every ``step``-th number of a row from ``start`` on in ``line``, and zeros for those outside of it."""
-    begin = min(line.size, max(0, -(start // step)))
-    end = max(begin, min(line.size, (given.size - start + step - 1) // step))
-    line[:begin] = 0
-    line[end:] = 0
-    if step == 1:
-        inside, seen = line[begin:end], given[begin + start : end + start]
-        for i in range(seen.size):
-            inside[i] = seen[i]
-    else:
-        for i in range(begin, end):
-            line[i] = given[start + i * step]
-
-
 @jit.kernel("void(f4[:,:,::1], f4[:,:,::1], UniTuple(i8, 2), UniTuple(i8, 2), UniTuple(i8, 2), UniTuple(i8, 2))")
 def gather(image: Any, columns: Any, start: Any, step: Any, dilation: Any, kernel: Any) -> None:
-    """Leave what the windows of ``image [C, H, W]`` see in ``columns [kernel * C, H, W]``."""
-    channels, height, _ = image.shape
+    """Leave what the windows of ``image [C, H, W]`` see in ``columns [kernel * C, H, W]``: zeros outside of the image."""
+    channels, height, width = image.shape
+    _, places, across = columns.shape
     for k in range(columns.shape[0]):
         r, x, c = k // channels // kernel[1], k // channels % kernel[1], k % channels
-        for y in range(columns.shape[1]):
+        first, right = start[1] + x * dilation[1], step[1]
+        begin = min(across, max(0, -(first // right)))
+        end = max(begin, min(across, (width - first + right - 1) // right))
+        for y in range(places):
             row = start[0] + y * step[0] + r * dilation[0]
-            if 0 <= row < height:
-                shift(image[c, row], columns[k, y], start[1] + x * dilation[1], step[1])
-            else:
-                columns[k, y] = 0
+            is_there = 0 <= row < height
+            stop = begin if is_there else across
+            for i in range(stop):
+                columns[k, y, i] = 0
+            for i in range(end if is_there else across, across):
+                columns[k, y, i] = 0
+            if is_there and right == 1:
+                for i in range(begin, end):
+                    columns[k, y, i] = image[c, row, first + i]
+            elif is_there:
+                for i in range(begin, end):
+                    columns[k, y, i] = image[c, row, first + i * right]
+
+
+@jit.kernel("void(f4[:,::1], f4[::1])")
+def add_to_rows(out: Any, bias: Any) -> None:
+    """Add a number to each column."""
+    for i in range(out.shape[0]):
+        for j in range(bias.size):
+            out[i, j] += bias[j]
 
 
 @jit.kernel(
@@ -64,7 +68,8 @@ def convolve_few(
             columns = room[: packed.shape[1] * count * across].reshape((packed.shape[1], count, across))
             gather(image[number], columns, first, step, dilation, kernel)
             target = out[number, y : y + count].reshape((count * across, outputs))
-            multiply(columns.reshape((packed.shape[1], count * across)).T, packed, spare, target, bias)
+            multiply(columns.reshape((packed.shape[1], count * across)).T, packed, spare, target, bias[:0])
+            add_to_rows(target, bias)
 
 
 @jit.kernel(
