@@ -23,17 +23,22 @@ _CHAIN = 256  # places over which a sum runs on
 @jit.kernel("void(f4[:,:,::1], f4[:,:,::1], i8, i8)")
 def fill(image: Any, padded: Any, top: Any, left: Any) -> None:
     """Copy what an image ``[H, W, C]`` has from ``(top, left)`` on, and zeros where that is outside of it."""
-    begin = min(max(0, -left), padded.shape[1])
-    end = max(begin, min(padded.shape[1], image.shape[1] - left))
+    channels = image.shape[2]
+    begin = min(max(0, -left), padded.shape[1]) * channels
+    end = max(begin, min(padded.shape[1], image.shape[1] - left) * channels)
     for i in range(padded.shape[0]):
+        line = padded[i].reshape(-1)
         if 0 <= top + i < image.shape[0]:
-            padded[i, :begin] = 0
-            padded[i, end:] = 0
-            inside, given = padded[i, begin:end].reshape(-1), image[top + i, begin + left : end + left].reshape(-1)
-            for k in range(given.size):
+            inside, given = line[begin:end], image[top + i].reshape(-1)[begin + left * channels :]
+            for k in range(inside.size):
                 inside[k] = given[k]
+            for k in range(begin):
+                line[k] = 0
+            for k in range(end, line.size):
+                line[k] = 0
         else:
-            padded[i] = 0
+            for k in range(line.size):
+                line[k] = 0
 
 
 @jit.kernel("f4[:,:,:,:](f4[:,:,::1], f4[:,:,::1], UniTuple(i8, 4), UniTuple(i8, 2), UniTuple(i8, 2), i8, b1)")
@@ -80,7 +85,16 @@ def convolve_row(windows: Any, packed: Any, spare: Any, out: Any, bias: Any) -> 
     "void(f4[:,:,:,::1], f4[:,:,:,::1], f4[:,::1], f4[:,:,:,:], f4[::1], UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, b1)"
 )
 def convolve(
-    image: Any, packed: Any, spare: Any, out: Any, bias: Any, start: Any, step: Any, dilation: Any, band: Any, inside: Any
+    image: Any,
+    packed: Any,
+    spare: Any,
+    out: Any,
+    bias: Any,
+    start: Any,
+    step: Any,
+    dilation: Any,
+    band: Any,
+    inside: Any,
 ) -> None:
     """Leave the products of the windows of ``image [N, H, W, C]`` with kernels in ``out [N, H, W, O]``.
 
@@ -125,9 +139,7 @@ def add_band(windows: Any, gy: Any, spare: Any, total: Any, fresh: Any) -> None:
                                 row[j] = row[j] + found[j] if add else found[j]
 
 
-@jit.kernel(
-    "void(f4[:,:,:,::1], f4[:,:,:,::1], f4[:,::1], f4[:,:,::1], UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, b1)"
-)
+@jit.kernel("void(f4[:,:,:,::1], f4[:,:,:,::1], f4[:,::1], f4[:,:,::1], UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, b1)")
 def convolve_weight(
     image: Any, gy: Any, spare: Any, total: Any, start: Any, step: Any, dilation: Any, band: Any, inside: Any
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -57,7 +56,7 @@ class Windows:
     def are_inside(self, image: Array) -> bool:
         """Return whether none sticks out of images."""
         along = zip(self.start, self.places, self.kernel, self.step, self.dilation, image.shape[1:3], strict=True)
-        return all(0 <= s and s + (n - 1) * step + (k - 1) * d < size for s, n, k, step, d, size in along)
+        return all(s >= 0 and s + (n - 1) * step + (k - 1) * d < size for s, n, k, step, d, size in along)
 
     def rows_at_once(self, channels: int) -> int:
         """Return how many rows of places are worked on at a time."""
@@ -127,7 +126,14 @@ def products(
     parts = parts_of(len(image), result.size * packed.shape[1], PARTS)
     first = channels_first(image)
     if first is not None and result.flags.c_contiguous:
-        where = windows.start, windows.step, windows.dilation, windows.kernel, windows.columns_at_once(image.shape[3])
+        where = (
+            windows.start,
+            windows.step,
+            windows.dilation,
+            windows.kernel,
+            windows.columns_at_once(image.shape[3]),
+            tile.lanes(),
+        )
         runs = [
             partial(few.convolve_few.compiled, first[p], packed, tile.corner(result.shape[3]), result[p], shift, *where)
             for p in parts
@@ -135,7 +141,13 @@ def products(
         return [pack, context.in_parts(runs)]
     seen, copied = channels_last(image, context)
     by_row = _by_row(packed, windows.kernel[0])
-    place = windows.start, windows.step, windows.dilation[0], windows.rows_at_once(image.shape[3]), windows.are_inside(image)
+    place = (
+        windows.start,
+        windows.step,
+        windows.dilation[0],
+        windows.rows_at_once(image.shape[3]),
+        windows.are_inside(image),
+    )
     runs = [
         partial(loops.convolve.compiled, seen[p], by_row, tile.corner(result.shape[3]), result[p], shift, *place)
         for p in parts
@@ -143,26 +155,41 @@ def products(
     return [pack, *copied, context.in_parts(runs)]
 
 
-def weight_sums(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[list[Run], Array] | None:
+def weight_sums(windows: Windows, image: Array, gradient: Array, context: Context) -> tuple[list[Run], Array] | None:
     """Return the calls that leave the weight's gradient ``[kernel * C, O]`` in parts, and the parts.
 
     None where the output's channels do not fill tiles.
     """
-    windows, outputs = windows_of(columns), gradient.shape[3]
+    depth, outputs = math.prod(windows.kernel) * image.shape[3], gradient.shape[3]
     if outputs % tile.shape_for(outputs)[1]:
         return None
-    parts = parts_of(len(image), gradient.size * columns.depth, SUMS)
-    sums, first = numpy.empty((len(parts), columns.depth, outputs), numpy.float32), channels_first(image)
+    parts = parts_of(len(image), gradient.size * depth, SUMS)
+    sums, first = numpy.empty((len(parts), depth, outputs), numpy.float32), channels_first(image)
     if first is not None:
-        where = windows.start, windows.step, windows.dilation, windows.kernel, windows.columns_at_once(image.shape[3])
+        where = (
+            windows.start,
+            windows.step,
+            windows.dilation,
+            windows.kernel,
+            windows.columns_at_once(image.shape[3]),
+            tile.lanes(),
+        )
         runs = [
-            partial(few.convolve_few_weight.compiled, first[p], gradient[p], tile.corner(outputs), sums[i][None], *where)
+            partial(
+                few.convolve_few_weight.compiled, first[p], gradient[p], tile.corner(outputs), sums[i][None], *where
+            )
             for i, p in enumerate(parts)
         ]
         return [context.in_parts(runs)], sums
     seen, copied = channels_last(image, context)
     totals = sums.reshape(len(parts), windows.kernel[0], -1, outputs)
-    place = windows.start, windows.step, windows.dilation[0], windows.rows_at_once(image.shape[3]), windows.are_inside(image)
+    place = (
+        windows.start,
+        windows.step,
+        windows.dilation[0],
+        windows.rows_at_once(image.shape[3]),
+        windows.are_inside(image),
+    )
     runs = [
         partial(loops.convolve_weight.compiled, seen[p], gradient[p], tile.corner(outputs), totals[i], *place)
         for i, p in enumerate(parts)
@@ -174,62 +201,3 @@ def added_up(sums: Array, target: Array, context: Context) -> Run:
     """Return the call that leaves the sum over parts ``[parts, rows * width * C, O]`` in ``target [rows, width, C, O]``."""
     by_row = sums.reshape(len(sums), len(target), -1, sums.shape[2])
     return context.in_parts([partial(loops.add_parts.compiled, by_row[:, r], row) for r, row in enumerate(target)])
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Every ``stride``-th place of an image along one dim, whose gradients come from windows of the output's gradient.
-
-    Attributes:
-        places: these places.
-        count: how many there are.
-        taps: the kernel's numbers that they met, in the kernel's order; a window meets them from the last to the first.
-        length: how many these are.
-        start: where the first window begins; before the gradient where negative.
-    """
-
-    places: slice
-    count: int
-    taps: slice
-    length: int
-    start: int
-
-
-def phases(size: int, kernel: int, stride: int, padding: int) -> list[Phase]:
-    """Return the phases of a dim: place i met number k at the output's place ``(i + padding - k) / stride``.
-
-    Example:
-        >>> [(each.places.start, each.taps.start, each.length, each.start) for each in phases(8, 3, 2, 1)]
-        [(0, 1, 1, 0), (1, 0, 2, 0)]
-    """
-    found = []
-    for first in range(min(stride, size)):
-        last, begin = divmod(first + padding, stride)
-        length = len(range(begin, kernel, stride))
-        places, taps = slice(first, None, stride), slice(begin, None, stride)
-        found.append(Phase(places, -(-(size - first) // stride), taps, length, last - length + 1))
-    return found
-
-
-@jit.kernel("void(f4[:,:,:,:])")
-def clear(image: Any) -> None:
-    """Leave zeros."""
-    image[:] = 0
-
-
-def input_products(columns: Columns, gradient: Array, result: Array, weight: Array, context: Context) -> list[Run]:
-    """Return the calls that leave the gradient of a convolution's input in ``result`` (both ``[N, H, W, C]``).
-
-    For each pair of phases that is a convolution with the kernel's numbers that their places met. Dilation is 1.
-    """
-    along = zip(columns.spatial, columns.kernel, columns.stride, columns.padding, strict=True)
-    runs: list[Run] = []
-    for y, x in product(*(phases(*each) for each in along)):
-        target = result[:, y.places, x.places]
-        if not (y.length and x.length):
-            runs.append(partial(clear.compiled, target))
-            continue
-        met = weight[:, :, y.taps, x.taps][:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
-        windows = Windows((y.start, x.start), (y.count, x.count), (y.length, x.length), (1, 1))
-        runs.extend(products(windows, gradient, target, met, None, context))
-    return runs

@@ -18,11 +18,18 @@ from trainctl.plan.kernels import winograd_loops as loops
 from trainctl.plan.lowering import Context, Run
 
 if TYPE_CHECKING:
-    from trainctl.plan.kernels.convolution import Columns
     from trainctl.plan.kernels.direct_convolution import Windows
 
 _BLOCK = 1 << 16  # numbers at the points of a block of squares
 _ROUNDED = 1.8  # times the places there are that may be computed: beyond, the plain products are faster
+
+
+def or_direct(
+    windows: Windows, image: Array, result: Array, given: Array, bias: Array | None, context: Context
+) -> list[Run]:
+    """Return the calls that leave the products of windows with kernels in ``result``, by whichever way is faster."""
+    fast = pays(windows, *given.shape[2:]) and result.flags.c_contiguous
+    return (products if fast else direct.products)(windows, image, result, given, bias, context)
 
 
 def pays(windows: Windows, channels: int, outputs: int) -> bool:
@@ -62,14 +69,17 @@ def products(
     width = tile.shape_for(outputs)[1]
     kernels, gathered = (numpy.empty((outputs // width, n, channels, width), numpy.float32) for n in (36, 9))
     prepare: list[Run] = [
-        partial(loops.transform_kernels.compiled, given[..., i * width :], gathered[i], kernels[i : i + 1], tile.lanes())
+        partial(
+            loops.transform_kernels.compiled, given[..., i * width :], gathered[i], kernels[i : i + 1], tile.lanes()
+        )
         for i in range(len(kernels))
     ]
     seen, copied = direct.channels_last(image, context)
-    where, shift = _where(windows, channels, outputs), direct.NOTHING if bias is None else bias
+    where, shift = _where(windows, channels, outputs), numpy.zeros(outputs, numpy.float32) if bias is None else bias
     parts = direct.parts_of(len(image), result.size * channels * 9, direct.PARTS)
     runs: list[Run] = [
-        partial(loops.winograd.compiled, seen[p], kernels, tile.corner(outputs), result[p], shift, *where) for p in parts
+        partial(loops.winograd.compiled, seen[p], kernels, tile.corner(outputs), result[p], shift, *where)
+        for p in parts
     ]
     return [context.in_parts(prepare), *copied, context.in_parts(runs)]
 

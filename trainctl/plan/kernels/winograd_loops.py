@@ -14,15 +14,13 @@ import numpy
 from trainctl.backend import jit
 from trainctl.plan.kernels.convolution_loops import fill
 from trainctl.plan.kernels.tile import tile
-from trainctl.plan.kernels.winograd_intrinsics import (
+from trainctl.plan.kernels.vectors import (
     gradient_square,
     input_square,
     kernel_gradient_square,
     kernel_square,
     output_square,
 )
-
-_ROWS = 8  # blocks are whole tiles, of at most so many rows
 
 
 @jit.kernel("void(f4[:,:,:,:], f4[:,:,::1], f4[:,:,:,::1], i8)")
@@ -42,6 +40,14 @@ def transform_kernels(given: Any, gathered: Any, points: Any, lanes: Any) -> Non
                 kernel_square(gathered, at, 3 * step, step, points[number], at, 6 * step, step)
 
 
+@jit.kernel("UniTuple(i8, 3)(i8, UniTuple(i8, 2))")
+def first_of(number: Any, squares: Any) -> Any:
+    """Return the image, and the row and column in it, of a square."""
+    per_image = squares[0] * squares[1]
+    place = number % per_image
+    return number // per_image, place // squares[1], place % squares[1]
+
+
 @jit.kernel("void(f4[:,:,:,::1], f4[:,:,::1], i8, i8, UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, f4[:,:,::1], b1, i8)")
 def to_points(
     image: Any, padded: Any, first: Any, count: Any, squares: Any, start: Any, size: Any, band: Any, points: Any,
@@ -52,70 +58,81 @@ def to_points(
     ``squares`` is their number along each dim of an image; the first begins at ``start`` and has ``size`` rows, and
     the next one begins 4 further. ``band`` rows of them are copied at a time to ``padded``, with zeros around.
     """
-    channels, per_image = image.shape[3], squares[0] * squares[1]
+    channels = image.shape[3]
     row, step = padded.shape[1] * channels, points.shape[1] * channels
-    current = -1
+    number, y, x = first_of(first, squares)
+    top = -band
     for i in range(count):
-        number, place = (first + i) // per_image, (first + i) % per_image
-        y, x = place // squares[1], place % squares[1]
-        key = number * squares[0] + y // band
-        if key != current:
+        if y >= top + band or y < top or i == 0:
             top = y // band * band
             height = (min(band, squares[0] - top) - 1) * 4 + size
             fill(image[number], padded[:height], start[0] + 4 * top, start[1])
-            current = key
         for c in range(0, channels, lanes):
-            at = y % band * 4 * row + x * 4 * channels + c
+            at = (y - top) * 4 * row + x * 4 * channels + c
             if is_gradient:
                 gradient_square(padded, at, row, channels, points, i * channels + c, 6 * step, step)
             else:
                 input_square(padded, at, row, channels, points, i * channels + c, 6 * step, step)
+        x += 1
+        if x == squares[1]:
+            x, y = 0, y + 1
+        if y == squares[0]:
+            y, number, top = 0, number + 1, -band
 
 
 @jit.kernel("void(f4[:,:,::1], i8, i8, UniTuple(i8, 2), f4[:,:,:,::1], f4[::1], f4[:,:,::1], i8)")
 def from_points(
     points: Any, first: Any, count: Any, squares: Any, out: Any, bias: Any, corner: Any, lanes: Any
 ) -> None:
-    """Leave squares that are at the points in ``out [N, H, W, O]``: undo :func:`to_points`; ``corner [4, 4, O]`` is scratch."""
+    """Leave squares that are at the points, plus ``bias [O]``, in ``out [N, H, W, O]``; ``corner [4, 4, O]`` is scratch."""
     _, height, width, channels = out.shape
-    row, step, per_image = width * channels, points.shape[1] * channels, squares[0] * squares[1]
+    row, step = width * channels, points.shape[1] * channels
+    number, y, x = first_of(first, squares)
     for i in range(count):
-        number, place = (first + i) // per_image, (first + i) % per_image
-        y, x = place // squares[1] * 4, place % squares[1] * 4
-        is_whole = y + 4 <= height and x + 4 <= width
-        for c in range(0, channels, lanes):
-            if is_whole:
-                at = ((number * height + y) * width + x) * channels + c
-                output_square(points, i * channels + c, 6 * step, step, out, at, row, channels)
-            else:
-                output_square(points, i * channels + c, 6 * step, step, corner, c, 4 * channels, channels)
-        for r in range(min(4, height - y)):
-            across = min(4, width - x)
-            target = out[number, y + r, x : x + across].reshape(-1)
-            if not is_whole:
-                found = corner[r, :across].reshape(-1)
-                for k in range(found.size):
+        if 4 * y + 4 <= height and 4 * x + 4 <= width:
+            at = ((number * height + 4 * y) * width + 4 * x) * channels
+            for c in range(0, channels, lanes):
+                output_square(points, i * channels + c, 6 * step, step, out, at + c, row, channels, bias, c)
+        else:
+            for c in range(0, channels, lanes):
+                output_square(points, i * channels + c, 6 * step, step, corner, c, 4 * channels, channels, bias, c)
+            size = min(4, width - 4 * x) * channels
+            for r in range(min(4, height - 4 * y)):
+                target, found = out[number, 4 * y + r, 4 * x :].reshape(-1), corner[r].reshape(-1)
+                for k in range(size):
                     target[k] = found[k]
-            for k in range(across if bias.size > 0 else 0):
-                for j in range(bias.size):
-                    target[k * bias.size + j] += bias[j]
+        x += 1
+        if x == squares[1]:
+            x, y = 0, y + 1
+        if y == squares[0]:
+            y, number = 0, number + 1
 
 
 @jit.kernel(
     "void(f4[:,:,:,::1], f4[:,:,:,::1], f4[:,::1], f4[:,:,:,::1], f4[::1], UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, i8)"
 )
 def winograd(
-    image: Any, kernels: Any, spare: Any, out: Any, bias: Any, start: Any, squares: Any, band: Any, block: Any, lanes: Any
+    image: Any,
+    kernels: Any,
+    spare: Any,
+    out: Any,
+    bias: Any,
+    start: Any,
+    squares: Any,
+    band: Any,
+    block: Any,
+    lanes: Any,
 ) -> None:
     """Leave the convolution of ``image [N, H, W, C]`` with kernels at the points, in panels, in ``out [N, H, W, O]``.
 
-    ``block`` squares, whole tiles of them, are worked on at once; other arguments as of :func:`to_points`.
+    ``block`` squares, whole tiles of them, are worked on at once; room for one more keeps the points, which are stored
+    together, off the same sets of the cache. Other arguments as of :func:`to_points`.
     """
     rows, width = spare.shape
     channels, outputs = image.shape[3], out.shape[3]
     padded = numpy.empty((4 * band + 2, 4 * squares[1] + 2, channels), numpy.float32)
-    seen = numpy.empty((36, block, channels), numpy.float32)
-    products = numpy.empty((36, block, outputs), numpy.float32)
+    seen = numpy.empty((36, block + 1, channels), numpy.float32)
+    products = numpy.empty((36, block + 1, outputs), numpy.float32)
     corner = numpy.empty((4, 4, outputs), numpy.float32)
     total = out.shape[0] * squares[0] * squares[1]
     for first in range(0, total, block):
@@ -124,9 +141,18 @@ def winograd(
         for number in range(kernels.shape[0]):
             left = number * width
             for point in range(36):
-                for top in range(0, count, rows):  # a block's last rows may be left over from another: nobody reads them
+                for top in range(
+                    0, count, rows
+                ):  # a block's last rows may be left over from another: nobody reads them
                     target = products[point, top : top + rows, left : left + width]
-                    tile(seen[point, top : top + rows], kernels[number, point], target, rows - 1, False, 2 * rows == width)
+                    tile(
+                        seen[point, top : top + rows],
+                        kernels[number, point],
+                        target,
+                        rows - 1,
+                        False,
+                        2 * rows == width,
+                    )
         from_points(products, first, count, squares, out, bias, corner, lanes)
 
 
@@ -141,8 +167,8 @@ def winograd_weight(
     channels, outputs = image.shape[3], gy.shape[3]
     padded = numpy.empty((4 * band + 2, 4 * squares[1] + 2, channels), numpy.float32)
     whole = numpy.empty((4 * band, 4 * squares[1], outputs), numpy.float32)
-    seen = numpy.empty((36, block, channels), numpy.float32)
-    given = numpy.empty((36, block, outputs), numpy.float32)
+    seen = numpy.empty((36, block + 1, channels), numpy.float32)
+    given = numpy.empty((36, block + 1, outputs), numpy.float32)
     sums = numpy.empty((36, channels, outputs), numpy.float32)
     count = gy.shape[0] * squares[0] * squares[1]
     for first in range(0, count, block):
