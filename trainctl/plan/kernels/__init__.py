@@ -7,13 +7,15 @@ from trainctl.plan.kernels import (
     normalization,
     pooling,
     products,
+    rectified_norm,
     rectifier,
     recurrent,
     reduction,
     softmax,
+    windows,
 )
 
 __all__ = [
-    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
-    "reduction", "softmax",
+    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectified_norm", "rectifier", "recurrent",
+    "reduction", "softmax", "windows",
 ]  # fmt: skip
