@@ -37,7 +37,7 @@ def one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[
     return found
 
 
-def dims_of(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
+def dims_of(x: Array, var: Array) -> tuple[int, ...]:
     """Return over which dims the statistics are: those that ``var`` has not."""
     lead = x.ndim - var.ndim
     return tuple(dim for dim in range(x.ndim) if dim < lead or var.shape[dim - lead] == 1)
@@ -77,7 +77,7 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if not plain_float(*(each for each in arrays if each is not None), out):
         return None
     dims = record.params["dims"]
-    found = seen(context, dims_of(record, x, var) if dims is None else dims, x, out)
+    found = seen(context, dims_of(x, var) if dims is None else dims, x, out)
     if found is None:
         return None
     (table, (rows, result)), parts = found, found[0].parts
