@@ -29,7 +29,7 @@ def standardize_relu(record: Apply, arrays: list[Any], outs: list[Any], context:
     if not plain_float(*(each for each in arrays if each is not None), out):
         return None
     large = [x, out] if other is None else [x, out, other]
-    found = seen(context, record.params["dims"] or dims_of(record, x, var), *large)
+    found = seen(context, record.params["dims"] or dims_of(x, var), *large)
     if found is None or not found[0].over_rows:
         return None
     table, (rows, result, *others) = found
