@@ -1,4 +1,4 @@
-"""Whole jobs as plain functions: train a config, evaluate a run. Commands, tests and notebooks call these."""
+"""Whole jobs as plain functions: train a config, evaluate a run, profile. Commands, tests and notebooks call these."""
 
 from __future__ import annotations
 
@@ -135,6 +135,34 @@ def run_evaluation(
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": weights_sha256(found),
     }
+
+
+def run_profile(loaded: LoadedConfig, *, steps: int = 20) -> dict[str, Any]:
+    """Train what a config describes for a few steps, write nothing, and return where time and memory went.
+
+    Args:
+        loaded: the config.
+        steps: how many steps are timed; a few more come before, while the plan is made.
+
+    Returns:
+        As plain data: the time of a step; for each kind of op its share, its rates and what they are of the peaks that
+        are measured after; the plan, or why there is none; the memory, in bytes.
+
+    Raises:
+        ConfigError: the config cannot be built.
+        DataError: data is missing or corrupt.
+        UsageError: it trains on a GPU.
+    """
+    from trainctl.train.profile import profile
+    from trainctl.train.summary import device_of
+
+    experiment = _checked_build(loaded)
+    device = device_of(experiment.model)
+    if device != "cpu":
+        raise UsageError(f"device {device}: profile times what the CPU does", hint="--device cpu")
+    threads = resolve_threads(loaded.config.threads)
+    with blas_threads(threads):
+        return profile(experiment, threads, steps)
 
 
 _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]
