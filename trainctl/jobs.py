@@ -15,7 +15,7 @@ from trainctl.train.events import Event, Notice, TrainEnd
 from trainctl.train.resolve import CONFIG, find_checkpoint, latest_run, resume_command, run_of
 from trainctl.train.rundir import RunDirectory, check_available, is_run
 from trainctl.train.signals import StopSignals
-from trainctl.train.threads import blas_threads, resolve_threads
+from trainctl.train.threads import blas_threads, eager_threads, resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
@@ -118,7 +118,7 @@ def run_evaluation(
     batch_size = batch_size or experiment.config.data.eval_batch_size
     started = time.perf_counter()
     steps = Steps(experiment, threads, checkpoint.kernels, lambda text: None)
-    with blas_threads(threads):
+    with blas_threads(eager_threads(experiment.config, threads)):
         loader: Any = DataLoader(data, batch_size)
         result = evaluate(experiment.model, experiment.loss, experiment.metrics, loader, measure=steps.measure)
     return {
@@ -161,7 +161,7 @@ def run_profile(loaded: LoadedConfig, *, steps: int = 20) -> dict[str, Any]:
     if device != "cpu":
         raise UsageError(f"device {device}: profile times what the CPU does", hint="--device cpu")
     threads = resolve_threads(loaded.config.threads)
-    with blas_threads(threads):
+    with blas_threads(eager_threads(loaded.config, threads)):
         return profile(experiment, threads, steps)
 
 
