@@ -142,7 +142,8 @@ def run_profile(loaded: LoadedConfig, *, steps: int = 20) -> dict[str, Any]:
 
     Args:
         loaded: the config.
-        steps: how many steps are timed; a few more come before, while the plan is made.
+        steps: how many steps are timed as a whole, and then how many call by call; a few more come before, while the
+            plan is made.
 
     Returns:
         As plain data: the time of a step; for each kind of op its share, its rates and what they are of the peaks that

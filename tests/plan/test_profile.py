@@ -55,11 +55,11 @@ def test_the_products_of_a_step_are_all_there():
 def test_times_have_the_order_of_the_calls():
     _, batch, step, _ = perceptron()
     (plan,) = step.plans
-    runs = plan.runs
+    linked = plan.linked
     with timed(plan) as times:
         for _ in range(5):
             step(*batch)
-    assert plan.runs is runs
+    assert plan.linked is linked
     calls = calls_of(plan)
     assert [len(each) for each in times] == [5] * len(calls)
     slowest = max(zip(times, calls, strict=True), key=lambda pair: np.median(pair[0]))[1]

@@ -125,7 +125,7 @@ def headings(result: dict[str, Any]) -> list[str]:
     threads = count(result["threads"], "thread")
     lines = [
         f"{result['name']}: {result['step_ms']:.3g} ms a step of {count(result['batch_size'], 'sample')} on {threads}, "
-        f"and {result['batch_ms']:.2g} ms for its batch; {count(result['steps'], 'step')} timed",
+        f"and {result['batch_ms']:.2g} ms for its batch; {result['timed_step_ms']:.3g} ms where each call is timed",
         f"measured here: float32 products {_both(peaks, 'product')} GFLOP/s, copying memory {_both(peaks, 'copy')} GB/s",
     ]
     return lines if result["plan"] else [*lines, f"no plan: {result['no_plan']}; these are the ops of eager mode"]
@@ -142,7 +142,7 @@ def op_rows(ops: list[dict[str, Any]]) -> list[list[str]]:
     rows = [_op_row(each) for each in ops if each["share"] >= SMALL]
     if small:
         total = {key: sum(each[key] for each in small) for key in ("calls", "ms", "share")}
-        rows.append(_op_row({**dict.fromkeys(ops[0]), **total, "op": f"{len(small)} others", "how": "-"}))
+        rows.append(_op_row({**dict.fromkeys(ops[0]), **total, "op": count(len(small), "other"), "how": "-"}))
     return rows
 
 

@@ -20,6 +20,7 @@ from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
+from trainctl.plan.linking import linked
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
 from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
@@ -37,7 +38,8 @@ class Plan:
 
     Attributes:
         runs: the calls of a replay, in order.
-        work: the same calls with the records that each few of them do, for whoever wants to know.
+        linked: the same, neighbours that are compiled loops' as one.
+        work: the same with the records that each few of them do, for whoever wants to know.
         block_size: bytes of memory that all intermediate arrays share.
         memory: those bytes.
         own: arrays with memory of their own: inputs, gradients, results.
@@ -59,6 +61,7 @@ class Plan:
         self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
+        self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
         self._released = _Released()
         for slot in self._slots:
             slot.settle()
@@ -82,7 +85,7 @@ class Plan:
             if array is not None:
                 numpy.copyto(array, tensor._array)
         with self.context.computing():
-            for run in self.runs:
+            for run in self.linked:
                 run()
         return self._returned(self.trace.result, inputs)
 

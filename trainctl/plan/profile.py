@@ -16,7 +16,7 @@ from trainctl.autograd.op import Op
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.costs import flops, size_of, traffic
-from trainctl.plan.lowering import Run
+from trainctl.plan.lowering import Parts, Run
 from trainctl.plan.plan import Plan
 from trainctl.plan.trace import Apply, Effect, Gradient, Record, RowsGradient, Value, Write
 
@@ -68,7 +68,7 @@ def _call(records: list[Record], runs: list[Run]) -> Call:
         ops=tuple(dict.fromkeys(map(_name_of, records))),
         how=_how(records, runs, found),
         records=len(records),
-        parts=max((len(each) for each in found if isinstance(each, list) and callable(each[0])), default=1),
+        parts=max((len(each.calls) for each in found if isinstance(each, Parts)), default=1),
         shape=max(shapes, key=numpy.prod, default=()),
         flops=sum(flops(each.op, each.params, each.inputs, each.outputs) for each in map(_apply_of, records) if each),
         traffic=sum(map(_traffic_of, records)),
@@ -139,15 +139,13 @@ def _how(records: list[Record], runs: list[Run], found: list[Any]) -> How:
 
 
 def parts_of(each: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """Yield everything that a call is bound to, and itself: ops, functions, compiled loops, arrays, lists of calls."""
+    """Yield everything that a call is bound to, and itself: ops, functions, compiled loops, arrays, independent parts."""
     seen = set() if seen is None else seen
     if id(each) in seen:
         return
     if isinstance(each, (partial, list, tuple)) or type(each).__module__.startswith("trainctl.plan"):
         seen.add(id(each))
-    if isinstance(each, (Op, numpy.ndarray, FunctionType, jit.Kernel)) or hasattr(each, "py_func"):
-        yield each
-    if isinstance(each, (list, tuple)) and each:
+    if isinstance(each, (Op, numpy.ndarray, FunctionType, jit.Kernel, Parts)) or hasattr(each, "py_func"):
         yield each
     for inside in _inside(each):
         yield from parts_of(inside, seen)
@@ -174,19 +172,23 @@ def _inside(each: Any) -> Sequence[Any]:
 
 @contextmanager
 def timed(plan: Plan) -> Iterator[list[list[float]]]:
-    """Time each call of a plan while it is replayed inside the block.
+    """Time each call of a plan while it is replayed inside the block; compiled loops are then not linked together.
 
     What is yielded has a list of seconds for each of :func:`calls_of`, which grows by one with each replay.
     """
-    runs = plan.runs
     times: list[list[float]] = [[] for _ in plan.work]
-    plan.runs = [_timed(run, seen, place == 0)
-                 for (_, group), seen in zip(plan.work, times, strict=True)
-                 for place, run in enumerate(group)]  # fmt: skip
+    linked, plan.linked = (
+        plan.linked,
+        [
+            _timed(run, seen, place == 0)
+            for (_, group), seen in zip(plan.work, times, strict=True)
+            for place, run in enumerate(group)
+        ],
+    )
     try:
         yield times
     finally:
-        plan.runs = runs
+        plan.linked = linked
 
 
 def _timed(run: Run, seen: list[float], is_first: bool) -> Callable[[], None]:

@@ -59,7 +59,7 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
     Args:
         experiment: what is trained; its weights change.
         threads: how many threads plans use.
-        steps: how many steps are timed; those that come before, while a plan is made, are not.
+        steps: how many steps are timed as a whole, and then how many call by call.
     """
     reasons: list[str] = []
     learn = Steps(experiment, threads, jit.kind(), reasons.append).learn
@@ -71,10 +71,9 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
     learn(*next(batches)).item()
     plans = learn.plans if isinstance(learn, Compiled) else []
     loading = _Clock(lambda: next(batches))
-    if plans:
-        rows, step = _of_plan(plans[-1], learn, loading, steps)
-    else:
-        rows, step = _of_ops(learn, loading, steps)
+    step = _mean([_seconds_of(learn, loading()) for _ in range(steps)])
+    rows = _of_plan(plans[-1], learn, loading, steps) if plans else _of_ops(learn, loading, steps)
+    timed_step = sum(row.seconds for row in rows)
     memory = _memory(experiment, plans)
     peaks = measure(threads)
     return {
@@ -85,11 +84,12 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
         "batch_size": len(next(batches)[1]),
         "steps": steps,
         "step_ms": 1e3 * step,
+        "timed_step_ms": 1e3 * timed_step,
         "batch_ms": 1e3 * loading.mean,
         "peaks": asdict(peaks),
         "plan": _described(learn, plans, first) if plans else None,
         "no_plan": None if plans else _why(experiment, reasons),
-        "ops": [_figures(row, step, peaks) for row in sorted(rows, key=lambda row: -row.seconds)],
+        "ops": [_figures(row, timed_step, peaks) for row in sorted(rows, key=lambda row: -row.seconds)],
         "memory": memory,
     }
 
@@ -127,22 +127,20 @@ class _Clock:
 # -- time ---------------------------------------------------------------------------------------------
 
 
-def _of_plan(plan: Plan, learn: Any, batch: Callable[[], Any], steps: int) -> tuple[list[Row], float]:
-    """Return rows for the calls of a plan, and the seconds of a step: means over the middle half of the steps."""
+def _of_plan(plan: Plan, learn: Any, batch: Callable[[], Any], steps: int) -> list[Row]:
+    """Return rows for the calls of a plan and what is around them: means over the middle half of the steps."""
     with timed(plan) as times:
         seconds = [_seconds_of(learn, batch()) for _ in range(steps)]
-    middle = _middle(seconds)
+    middle = _middle(seconds)  # the same steps for all calls, so that they sum to a step
     rows: dict[Any, Row] = {}
     for call, taken in zip(calls_of(plan), times, strict=True):
-        mean = sum(taken[number] for number in middle) / len(middle)
         row = rows.setdefault((call.ops, call.how), Row(" + ".join(call.ops), call.how))
-        row.add(1, mean, call.flops, call.traffic)
-    step = sum(seconds[number] for number in middle) / len(middle)
-    return _with_rest(list(rows.values()), step), step
+        row.add(1, sum(taken[number] for number in middle) / len(middle), call.flops, call.traffic)
+    return _with_rest(list(rows.values()), _mean(seconds))
 
 
-def _of_ops(learn: Any, batch: Callable[[], Any], steps: int) -> tuple[list[Row], float]:
-    """Return rows for the ops of steps that run eagerly, and the seconds of a step: means over all steps."""
+def _of_ops(learn: Any, batch: Callable[[], Any], steps: int) -> list[Row]:
+    """Return rows for the ops of steps that run eagerly and what is around them: means over all steps."""
     timer, step = OpTimer(), 0.0
     for _ in range(steps):
         given = batch()
@@ -152,7 +150,7 @@ def _of_ops(learn: Any, batch: Callable[[], Any], steps: int) -> tuple[list[Row]
         Row(name, "eager", round(each.calls / steps), each.seconds / steps, each.flops // steps, each.traffic // steps)
         for name, each in timer.times.items()
     ]
-    return _with_rest(rows, step), step
+    return _with_rest(rows, step)
 
 
 def _seconds_of(learn: Any, batch: Any) -> float:
@@ -167,12 +165,18 @@ def _middle(seconds: list[float]) -> list[int]:
     return order[len(order) // 4 : len(order) - len(order) // 4]
 
 
+def _mean(seconds: list[float]) -> float:
+    """Return the mean over the middle half."""
+    middle = _middle(seconds)
+    return sum(seconds[number] for number in middle) / len(middle)
+
+
 def _with_rest(rows: list[Row], step: float) -> list[Row]:
     return [*rows, Row("around the calls", "-", 0, max(0.0, step - sum(row.seconds for row in rows)))]
 
 
 def _figures(row: Row, step: float, peaks: Peaks) -> dict[str, Any]:
-    """Return a row as plain data, with its rates; None where there is nothing to measure."""
+    """Return a row as plain data, with its share of a step and its rates; None where there is nothing to measure."""
     products = 1e-9 * row.flops / row.seconds if row.flops and row.seconds else None
     moved = 1e-9 * row.traffic / row.seconds if row.traffic and row.seconds else None
     return {
