@@ -60,6 +60,7 @@ def run_training(
         DivergedError: the loss or a weight is no longer finite.
         Interrupted: a signal came, and everything is saved.
     """
+    from trainctl.train.first_use import announced
     from trainctl.train.loop import train
 
     if resume and force:
@@ -69,7 +70,7 @@ def run_training(
         raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
     opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force)
     with opened as (experiment, run, checkpoint), StopSignals() as stop:
-        for event in train(experiment, run, resume=checkpoint, stop=stop):
+        for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
             on_event(event)
     assert isinstance(event, TrainEnd)
     return dict(event.summary)

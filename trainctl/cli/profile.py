@@ -169,8 +169,14 @@ def plan_lines(result: dict[str, Any]) -> list[str]:
     loops = "Numba's loops" if result["kernels"] == "numba" else "NumPy alone"
     lines = [
         f"plan: {count(plan['calls'], 'call')}, {loops}, BLAS on {count(plan['blas_threads'], 'thread')}; "
-        f"recording it took {plan['recording_ms']:.0f} ms; {count(plan['plans'], 'plan')} for these steps"
+        f"{count(plan['plans'], 'plan')} for these steps, made in {plan['recording_ms']:.0f} ms"
     ]
+    if plan["kernels_compiled"]:
+        lines.append(
+            f"{count(plan['kernels_compiled'], 'loop')} compiled, in {plan['kernels_ms'] / 1e3:.1f}s (first use)"
+        )
+    elif result["kernels"] == "numba":
+        lines.append(f"loops loaded in {plan['kernels_ms']:.0f} ms")
     for each in plan["fused"]:
         lines.append(f"together, block by block: {' + '.join(each['ops'])} over {'x'.join(map(str, each['shape']))}")
     if plan["plain"]:

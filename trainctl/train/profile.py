@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from trainctl.backend import jit
+from trainctl.backend.kernel_cache import log
 from trainctl.data import DataLoader, EpochSampler
 from trainctl.plan.compiled import Compiled
 from trainctl.plan.footprint import footprint
@@ -65,9 +66,10 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
     learn = Steps(experiment, threads, jit.kind(), reasons.append).learn
     batches = _batches(experiment)
     experiment.model.train()
-    started = time.perf_counter()
+    started, making = time.perf_counter(), log.making
     learn(*next(batches)).item()
-    first = time.perf_counter() - started
+    making = log.making - making
+    recording = time.perf_counter() - started - making
     learn(*next(batches)).item()
     plans = learn.plans if isinstance(learn, Compiled) else []
     loading = _Clock(lambda: next(batches))
@@ -87,7 +89,7 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
         "timed_step_ms": 1e3 * timed_step,
         "batch_ms": 1e3 * loading.mean,
         "peaks": asdict(peaks),
-        "plan": _described(learn, plans, first) if plans else None,
+        "plan": _described(plans, recording, making) if plans else None,
         "no_plan": None if plans else _why(experiment, reasons),
         "ops": [_figures(row, timed_step, peaks) for row in sorted(rows, key=lambda row: -row.seconds)],
         "memory": memory,
@@ -197,13 +199,16 @@ def _figures(row: Row, step: float, peaks: Peaks) -> dict[str, Any]:
 # -- the plan -----------------------------------------------------------------------------------------
 
 
-def _described(learn: Any, plans: list[Plan], first: float) -> dict[str, Any]:
+def _described(plans: list[Plan], recording: float, making: float) -> dict[str, Any]:
+    """Return what a plan is made of; ``recording`` is the time of the first step without the kernels' ``making``."""
     calls = calls_of(plans[-1])
     return {
         "plans": len(plans),
         "calls": len(plans[-1].runs),
         "blas_threads": plans[-1].context.blas_threads,
-        "recording_ms": 1e3 * first,
+        "recording_ms": 1e3 * recording,
+        "kernels_ms": 1e3 * making,
+        "kernels_compiled": log.compiled,
         "fused": [_run_of(call) for call in calls if call.records > 1],
         "kernels": _names(calls, "kernel", "NumPy kernel"),
         "plain": _names(calls, "call"),
