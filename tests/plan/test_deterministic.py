@@ -61,9 +61,8 @@ class Encoder(nn.Module):
         return trainctl.randn(48, 16, 32)
 
 
-@cache
-def weights(kind, threads, kernels, deterministic):
-    """Return what a model has learned, its running statistics included, and the plan that it learned by."""
+def step_of(kind, **options):
+    """Return a compiled step of a model, the batch that it is for, and the model."""
     trainctl.manual_seed(0)
     net = kind()
     optimizer = optim.Adam(net.parameters(), lr=0.01)
@@ -77,10 +76,16 @@ def weights(kind, threads, kernels, deterministic):
         optimizer.step()
         return loss
 
-    fast = trainctl.compile(step, threads=threads, kernels=kernels, deterministic=deterministic)
+    return trainctl.compile(step, **options), (x, target), net
+
+
+@cache
+def weights(kind, threads, kernels, deterministic):
+    """Return the plan of a model, and what it has learned by it, its running statistics included."""
+    step, batch, net = step_of(kind, threads=threads, kernels=kernels, deterministic=deterministic)
     for _ in range(STEPS):
-        fast(x, target)
-    (plan,) = fast.plans
+        step(*batch)
+    (plan,) = step.plans
     return plan, {name: each.numpy().copy() for name, each in net.state_dict().items()}
 
 
