@@ -1,4 +1,4 @@
-"""Whole jobs as plain functions: train a config, evaluate a run. Commands, tests and notebooks call these."""
+"""Whole jobs as plain functions: train a config, evaluate a run, profile. Commands, tests and notebooks call these."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainctl.train.events import Event, Notice, TrainEnd
 from trainctl.train.resolve import CONFIG, find_checkpoint, latest_run, resume_command, run_of
 from trainctl.train.rundir import RunDirectory, check_available, is_run
 from trainctl.train.signals import StopSignals
-from trainctl.train.threads import blas_threads, resolve_threads
+from trainctl.train.threads import blas_threads, eager_threads, resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
@@ -60,6 +60,7 @@ def run_training(
         DivergedError: the loss or a weight is no longer finite.
         Interrupted: a signal came, and everything is saved.
     """
+    from trainctl.train.first_use import announced
     from trainctl.train.loop import train
 
     if resume and force:
@@ -69,7 +70,7 @@ def run_training(
         raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
     opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force)
     with opened as (experiment, run, checkpoint), StopSignals() as stop:
-        for event in train(experiment, run, resume=checkpoint, stop=stop):
+        for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
             on_event(event)
     assert isinstance(event, TrainEnd)
     return dict(event.summary)
@@ -118,7 +119,7 @@ def run_evaluation(
     batch_size = batch_size or experiment.config.data.eval_batch_size
     started = time.perf_counter()
     steps = Steps(experiment, threads, checkpoint.kernels, lambda text: None)
-    with blas_threads(threads):
+    with blas_threads(eager_threads(experiment.config, threads)):
         loader: Any = DataLoader(data, batch_size)
         result = evaluate(experiment.model, experiment.loss, experiment.metrics, loader, measure=steps.measure)
     return {
@@ -135,6 +136,35 @@ def run_evaluation(
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": weights_sha256(found),
     }
+
+
+def run_profile(loaded: LoadedConfig, *, steps: int = 20) -> dict[str, Any]:
+    """Train what a config describes for a few steps, write nothing, and return where time and memory went.
+
+    Args:
+        loaded: the config.
+        steps: how many steps are timed as a whole, and then how many call by call; a few more come before, while the
+            plan is made.
+
+    Returns:
+        As plain data: the time of a step; for each kind of op its share, its rates and what they are of the peaks that
+        are measured after; the plan, or why there is none; the memory, in bytes.
+
+    Raises:
+        ConfigError: the config cannot be built.
+        DataError: data is missing or corrupt.
+        UsageError: it trains on a GPU.
+    """
+    from trainctl.train.profile import profile
+    from trainctl.train.summary import device_of
+
+    experiment = _checked_build(loaded)
+    device = device_of(experiment.model)
+    if device != "cpu":
+        raise UsageError(f"device {device}: profile times what the CPU does", hint="--device cpu")
+    threads = resolve_threads(loaded.config.threads)
+    with blas_threads(eager_threads(loaded.config, threads)):
+        return profile(experiment, threads, steps)
 
 
 _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]

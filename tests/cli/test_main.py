@@ -14,7 +14,7 @@ from trainctl.cli.main import app, main
 from trainctl.version import __version__
 
 PROGRAM = typer.main.get_command(app)
-COMMANDS = ("train", "eval", "validate", "show")
+COMMANDS = ("train", "eval", "validate", "show", "profile")
 EXAMPLES = [pytest.param(line, id=line) for name in COMMANDS for line in PROGRAM.commands[name].epilog.splitlines()]
 
 
@@ -78,6 +78,8 @@ def test_nothing_to_do_is_a_mistake_that_help_answers(capfd):
         (["show", "tiny.yaml"], {"rich", "safetensors", "threadpoolctl"}),
         (["validate", "tiny.yaml"], {"rich", "safetensors", "threadpoolctl"}),
         (["train", "tiny.yaml", "train.epochs=1"], {"rich"}),
+        (["profile", "--help"], {"numpy", "rich", "yaml", "safetensors", "threadpoolctl"}),
+        (["profile", "tiny.yaml", "--steps", "1"], {"rich"}),
     ],
     ids=" ".join,
 )
@@ -126,6 +128,7 @@ def test_a_mistake_on_the_command_line_is_explained(words, shown, workspace, cap
         ["train", "tiny.yaml", "--log-format", "xml"],
         ["eval", "--split", "tset"],
         ["eval", "--threads", "0"],
+        ["profile", "tiny.yaml", "--steps", "0"],
     ],
 )
 def test_a_value_that_an_option_cannot_have_is_refused(words, workspace, capfd):

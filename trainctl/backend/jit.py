@@ -1,20 +1,21 @@
 """Loops compiled by Numba where it is installed (the extra ``fast``); NumPy is the definition of each of them.
 
 A kernel is written twice beside each other: as NumPy calls, which always work, and as a plain loop for
-:func:`kernel`. Compiled code is cached, below ``TRAINCTL_CACHE_DIR`` where that is set.
+:func:`kernel`. Compiled code is kept on disk: :mod:`trainctl.backend.kernel_cache`.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
+import time
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from trainctl.backend.kernel_cache import KernelCache, log
 
 # Sums may be reordered and multiplications fused, but NaN and infinity stay what they are: training looks for them.
 _MATH = {"reassoc", "contract", "arcp", "nsz"}
@@ -42,18 +43,28 @@ class Kernel:
     def compiled(self) -> Any:
         """The compiled loop, which runs without the interpreter's lock."""
         if self._compiled is None:
-            numba: Any = importlib.import_module("numba")
-            folder = _cache_folder()
-            if folder is not None:
-                numba.config.CACHE_DIR = str(folder / _stamp(Path(self.function.__code__.co_filename).parent))
-            options: dict[str, Any] = {
-                "nogil": True,
-                "fastmath": False if self.exact else _MATH,
-                "error_model": "numpy",
-                "cache": folder is not None,
-            }
-            self._compiled = numba.njit(list(self.signatures), **options)(_bound(self.function))
+            self._compiled = self._made()
         return self._compiled
+
+    def _made(self) -> Any:
+        """Return the loop from the cache, or compiled now; what it calls is needed for the latter alone."""
+        started = time.perf_counter()
+        numba: Any = importlib.import_module("numba")
+        context = importlib.import_module("numba.core.registry").cpu_target.target_context
+        math = False if self.exact else _MATH
+        cache = KernelCache(self.function, self.exact)
+        function = self.function
+        if not all(cache.holds(each, context) for each in self.signatures):
+            log.making += time.perf_counter() - started
+            function = _bound(function)
+            started = time.perf_counter()
+        loop = numba.njit(nogil=True, fastmath=math, error_model="numpy")(function)
+        loop._cache = cache
+        for each in self.signatures:
+            loop.compile(each)
+        loop.disable_compile()
+        log.making += time.perf_counter() - started
+        return loop
 
 
 class Part:
@@ -142,27 +153,3 @@ def kind() -> str:
         True
     """
     return "numba" if available() else "numpy"
-
-
-@functools.cache
-def _stamp(folder: Path) -> str:
-    """Return a mark of the modules in a folder as they are: Numba notices changes of a kernel's own, not of what it calls."""
-    files = sorted([Path(__file__), *folder.glob("*.py")])
-    state = [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files]
-    return hashlib.sha256(repr(state).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def _cache_folder() -> Path | None:
-    """Return where compiled code is kept, None where nothing can be written."""
-    given = os.environ.get("TRAINCTL_CACHE_DIR")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainctl"
-    folder = base / "kernels"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except (OSError, RuntimeError):
-        return None
-    return folder

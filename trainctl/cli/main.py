@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 from typer.main import get_command
 
-from trainctl.cli import evaluate, show, train, validate
+from trainctl.cli import evaluate, profile, show, train, validate
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.version import __version__
@@ -22,6 +22,7 @@ app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("evaluate", cls=Command, epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluate)
 app.command(cls=Command, epilog=validate.EXAMPLES)(validate.validate)
 app.command(cls=Command, epilog=show.EXAMPLES)(show.show)
+app.command(cls=Command, epilog=profile.EXAMPLES)(profile.profile)
 
 
 def _print_version(wanted: bool) -> None:

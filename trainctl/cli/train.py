@@ -198,6 +198,7 @@ def rehearse(
     from trainctl.build import build
     from trainctl.jobs import RUNS
     from trainctl.train.events import Notice, StepEnd, TrainStart
+    from trainctl.train.first_use import announced
     from trainctl.train.loop import check_experiment
     from trainctl.train.loop import train as training
     from trainctl.train.rundir import RunDirectory, check_available
@@ -207,7 +208,7 @@ def rehearse(
     experiment = build(loaded)
     check_experiment(experiment)
     with TemporaryDirectory() as folder, RunDirectory.create(Path(folder) / path.name) as run:
-        for event in training(experiment, run):
+        for event in announced(training(experiment, run), on_event):
             if isinstance(event, TrainStart):
                 on_event(replace(event, run_dir=path))
             elif isinstance(event, StepEnd):

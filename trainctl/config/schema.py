@@ -92,12 +92,14 @@ class TrainConfig(Section):
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
         compile: whether steps are recorded once and replayed; the results are the same.
+        deterministic: whether the results have the same bits whatever the number of threads.
     """
 
     epochs: Positive
     checkpoint_every: Positive | None = None
     monitor: str | None = None
     compile: bool = True
+    deterministic: bool = False
 
 
 class Config(Section):

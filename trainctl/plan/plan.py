@@ -16,6 +16,7 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
+from trainctl.plan.fused_ops import Follow
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
@@ -40,20 +41,26 @@ class Plan:
     Attributes:
         runs: the calls of a replay, in order.
         linked: the same, neighbours that are compiled loops' as one.
+        work: the same with the records that each few of them do, for whoever wants to know.
         block_size: bytes of memory that all intermediate arrays share.
+        memory: those bytes.
+        own: arrays with memory of their own: inputs, gradients, results.
     """
 
     def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
-        lay_out(self.records)
+        records = without_dead_work(trace)
+        lay_out(records)
+        self.records = fused(records, trace.result, settings.compiled)
         by_tiles = settings.compiled and tile.pays()  # on one thread as fast as BLAS on two, and no worker spins
         share = 1 if settings.deterministic or by_tiles else blas_threads(self.records, settings.threads)
         self.context = Context(settings.threads, settings.compiled, share)
         self.kept = [(each.tensor, each.array) for each in trace.values if each.tensor is not None]
         self._arrays: dict[Value, Array] = {}
+        self.own: dict[Value, Array] = {}
         self._place_arrays()
         self.runs: list[Run] = []
+        self.work: list[tuple[list[Record], list[Run]]] = []
         self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
@@ -121,28 +128,28 @@ class Plan:
             array = _own_array(value) if value in used else None
             self._inputs.append(array)
             if array is not None:
-                self._arrays[value] = array
+                self._arrays[value] = self.own[value] = array
         lasting = {each.value for each in self.records if isinstance(each, Gradient) and each.value is not None}
         lasting |= {each for each in values_in(self.trace.result) if each.origin == "made"}
         lives = lifetimes(self.records, is_elementwise)
         for value in {each.root for each in lasting} & lives.keys():
-            self._arrays[value] = _own_array(value)
+            self._arrays[value] = self.own[value] = _own_array(value)
             del lives[value]
         values = list(lives)
         offsets, self.block_size = place([Life(_size(each), *lives[each]) for each in values])
-        memory = block(self.block_size)
+        self.memory = block(self.block_size)
         for value, offset in zip(values, offsets, strict=True):
-            self._arrays[value] = array_in(memory, offset, value.shape, value.dtype, value.strides)
+            self._arrays[value] = array_in(self.memory, offset, value.shape, value.dtype, value.strides)
 
     # -- calls ----------------------------------------------------------------------------------------
 
     def _lower_all(self) -> None:
         """Make the calls; neighbours that are elementwise over as many elements become one."""
-        group: list[Elementwise] = []
+        group: list[tuple[Record, Elementwise]] = []
 
         def flush() -> None:
             if group:
-                self.runs.append(blocked(group, self.context))
+                self._add([record for record, _ in group], [blocked([each for _, each in group], self.context)])
                 group.clear()
 
         for record in self.records:
@@ -151,12 +158,16 @@ class Plan:
                 runs = self._lower(record)
                 if runs:
                     flush()
-                    self.runs.extend(runs)
+                    self._add([record], runs)
                 continue
-            if group and group[0].out.size != each.out.size:
+            if group and group[0][1].out.size != each.out.size:
                 flush()
-            group.append(each)
+            group.append((record, each))
         flush()
+
+    def _add(self, records: list[Record], runs: list[Run]) -> None:
+        self.work.append((records, runs))
+        self.runs.extend(runs)
 
     def _elementwise(self, record: Record) -> Elementwise | None:
         if not isinstance(record, Apply) or isinstance(record, Write) or record.is_view:
@@ -177,7 +188,8 @@ class Plan:
         if isinstance(record, Write):
             changed = record.inputs[0].root.tensor
             bump = [] if changed is None else [Note(changed._bump_version)]
-            return [partial(_overwrite, node, arrays), *bump]
+            runs = lowered(record, arrays, arrays[:1], self.context) if record.op is Follow else None
+            return [*(runs or [partial(_overwrite, node, arrays)]), *bump]
         if record.is_view:
             self._see(record, node, arrays)
             return []

@@ -23,7 +23,7 @@ from trainctl.train.state import capture, load_weights, restore
 from trainctl.train.steps import Steps
 from trainctl.train.stops import diverged, infinite_weight, interrupted
 from trainctl.train.summary import device_of, number, summarize
-from trainctl.train.threads import blas_threads, resolve_threads
+from trainctl.train.threads import blas_threads, eager_threads, resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
@@ -55,7 +55,7 @@ def train(
         Interrupted: ``stop`` said so, and everything is saved.
     """
     loop = _Loop(experiment, run, resume, stop or StopSignals())
-    with blas_threads(loop.threads):
+    with blas_threads(eager_threads(loop.config, loop.threads)):
         yield from loop.events()
 
 

@@ -39,7 +39,10 @@ class Steps:
         self.learn, self.measure = self._learn, self._measure
         if experiment.config.train.compile and device_of(experiment.model) == "cpu":
             undo = partial(rewind_to_here, experiment.model, experiment.optimizer)
-            as_plan = partial(trainctl.compile, threads=threads, kernels=kernels, notify=notify, undo=undo)
+            as_plan = partial(
+                trainctl.compile, threads=threads, kernels=kernels, notify=notify, undo=undo,
+                deterministic=experiment.config.train.deterministic,
+            )  # fmt: skip
             self.learn, self.measure = as_plan(self._learn), as_plan(self._measure)
 
     def _learn(self, inputs: Any, target: Any) -> Any:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from trainctl.backend.threads import usable_cores
+
+if TYPE_CHECKING:
+    from trainctl.config import Config
 
 
 def resolve_threads(setting: int | str) -> int:
@@ -14,7 +19,12 @@ def resolve_threads(setting: int | str) -> int:
         >>> resolve_threads(4), resolve_threads("auto") >= 1
         (4, True)
     """
-    return len(os.sched_getaffinity(0)) if isinstance(setting, str) else setting
+    return usable_cores() if isinstance(setting, str) else setting
+
+
+def eager_threads(config: Config, threads: int) -> int:
+    """Return how many of a run's threads the BLAS library has outside plans, which see to theirs themselves."""
+    return 1 if config.train.deterministic else threads
 
 
 @contextmanager
