@@ -119,7 +119,7 @@ class Experiment:
         generator = Generator().manual_seed(self.config.seed)
         parts = random_split(data, [len(data) - held_out, held_out], generator=generator)
         # As arrays: looking a batch's indices up in a list of as many objects as there are samples is slow.
-        train_data, val_data = (Subset(data, np.array(part.indices)) for part in parts)
+        train_data, val_data = [Subset[Any](data, np.array(part.indices)) for part in parts]
         return train_data, val_data
 
 

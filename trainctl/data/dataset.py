@@ -104,7 +104,7 @@ class Subset(Dataset[T_co]):
         'd'
     """
 
-    def __init__(self, dataset: Any, indices: Sequence[int]) -> None:
+    def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray) -> None:
         self.dataset = dataset
         self.indices = indices
 
