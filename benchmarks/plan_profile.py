@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks import report
 from trainctl.autograd.op import Op
+from trainctl.plan.lowering import InOrder, Parts
 
 SMALL = 0.005  # of the whole: kinds of calls below it share a row
 AROUND = {"trainctl.plan.plan", "trainctl.plan.lowering", "trainctl.plan.elementwise"}  # call what others wrote
@@ -38,12 +39,12 @@ def _times(plan: Any, call: Callable[[], Any], rounds: int) -> list[float]:
     """Milliseconds of each of the plan's calls, the median of several replays."""
     runs = plan.runs
     times: list[list[float]] = [[] for _ in runs]
-    plan.runs = [partial(_timed, run, seen) for run, seen in zip(runs, times, strict=True)]
+    linked, plan.linked = plan.linked, [partial(_timed, run, seen) for run, seen in zip(runs, times, strict=True)]
     try:
         for _ in range(rounds):
             call()
     finally:
-        plan.runs = runs
+        plan.linked = linked
     return [median(each) * 1e3 for each in times]
 
 
@@ -87,5 +88,7 @@ def _parts(each: Any) -> Iterator[Any]:
             yield from _parts(part)
     elif isinstance(each, (Op, np.ndarray)):
         yield each
+    elif isinstance(each, (Parts, InOrder)):
+        yield from _parts(each.calls)
     elif hasattr(each, "py_func"):  # compiled by Numba
         yield each.py_func

@@ -10,8 +10,12 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainctl.backend.program import Post, Program
 
 Task = Callable[[], Any]
 
@@ -84,6 +88,7 @@ class Pool:
         self._helpers: list[_Helper] = []
         self._process = 0
         self._asked = threading.Lock()
+        self._post: Post | None = None
 
     def run(self, tasks: Sequence[Task]) -> None:
         """Run every task and return when all are done.
@@ -101,20 +106,52 @@ class Pool:
         finally:
             self._asked.release()
 
+    def execute(self, program: Program) -> int:
+        """Run a program of compiled loops; return 0, or the number of the call that failed, from 1."""
+        if self.threads == 1 or not self._asked.acquire(blocking=False):
+            return program.alone()
+        try:
+            self._hire()
+            if self._post is None:
+                self._introduce()
+            assert self._post is not None
+            return self._post.run(program, self._rouse)
+        finally:
+            self._asked.release()
+
     def _share(self, tasks: Sequence[Task], count: int) -> None:
-        if self._process != os.getpid():  # threads do not outlive a fork
-            self._process = os.getpid()
-            self._helpers = [_Helper(number) for number in range(1, self.threads)]
+        self._hire()
         work = _Work(tasks)
         helpers = self._helpers[:count]
         for helper in helpers:
             helper.work = work
-            helper.wake.release()
+        if self._post is not None:
+            self._post.call_for(range(count), self._rouse)
+        else:
+            for number in range(count):
+                self._rouse(number)
         work.take()
         for helper in helpers:
             helper.done.acquire()
         if work.error is not None:
             raise work.error
+
+    def _hire(self) -> None:
+        """Start the threads, if they are not there: they do not outlive a fork."""
+        if self._process != os.getpid():
+            self._process, self._post = os.getpid(), None
+            self._helpers = [_Helper(number) for number in range(1, self.threads)]
+
+    def _introduce(self) -> None:
+        """Let the helpers wait in compiled code for a while before they sleep, from the next time they are woken."""
+        from trainctl.backend.program import Post
+
+        self._post = Post(len(self._helpers))
+        for number, helper in enumerate(self._helpers):
+            helper.is_called = partial(self._post.is_called, number)
+
+    def _rouse(self, number: int) -> None:
+        self._helpers[number].wake.release()
 
 
 class _Work:
@@ -142,6 +179,7 @@ class _Helper:
         self.wake.acquire()
         self.done.acquire()
         self.work: _Work | None = None
+        self.is_called: Callable[[], bool] | None = None  # works in compiled code until it is time to sleep
         threading.Thread(target=self._serve, name=f"trainctl-{number}", daemon=True).start()
 
     def _serve(self) -> None:
@@ -150,11 +188,18 @@ class _Helper:
         numpy.seterr(all="ignore")  # of this thread alone; who asks is not warned either
         while True:
             self.wake.acquire()
-            work, self.work = self.work, None
-            assert work is not None
-            work.take()
-            del work  # not kept until the next one comes
-            self.done.release()
+            if self.is_called is None:
+                self._take()
+            else:
+                while self.is_called():
+                    self._take()
+
+    def _take(self) -> None:
+        work, self.work = self.work, None
+        assert work is not None
+        work.take()
+        del work  # not kept until the next one comes
+        self.done.release()
 
 
 @functools.cache

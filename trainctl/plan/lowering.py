@@ -66,10 +66,60 @@ class Context:
 
     def in_parts(self, parts: Sequence[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""
-        if len(parts) == 1 or self.pool.threads == 1:
-            return one_by_one(parts)
-        run = self.pool.run
-        return lambda: run(parts)
+        return Parts(parts, self.pool)
+
+
+class Parts:
+    """Independent calls as one, spread over a pool's threads.
+
+    Attributes:
+        calls: the parts.
+    """
+
+    def __init__(self, calls: Sequence[Run], pool: Pool) -> None:
+        self.calls, self._run = calls, pool.run
+
+    def __call__(self) -> None:
+        """Make every call."""
+        self._run(self.calls)
+
+
+class InOrder:
+    """Calls that are one.
+
+    Attributes:
+        calls: one after another.
+    """
+
+    def __init__(self, calls: Sequence[Run]) -> None:
+        self.calls = calls
+
+    def __call__(self) -> None:
+        """Make every call."""
+        for call in self.calls:
+            call()
+
+
+class Checked(partial[Any]):
+    """A call of a compiled loop that returns a number below 0 where it cannot do its work.
+
+    Attributes:
+        complain: raises the error that says why.
+    """
+
+    complain: Run
+
+    def __call__(self) -> Any:  # type: ignore[override]  # it is bound to all of its arguments
+        """Make the call."""
+        if super().__call__() < 0:
+            self.complain()
+
+
+def checked(complain: Run, loop: Any, *args: Any) -> Checked:
+    """Return a call of a loop, and of ``complain`` where it returns a number below 0."""
+    call = Checked(loop, *args)
+    call.complain = complain
+    return call
 
 
 class Workspace:
@@ -142,12 +192,7 @@ def cut(count: int, size: int) -> list[slice]:
 
 def one_by_one(calls: Sequence[Run]) -> Run:
     """Return several calls as one."""
-    return calls[0] if len(calls) == 1 else partial(_all, calls)
-
-
-def _all(calls: Sequence[Run]) -> None:
-    for call in calls:
-        call()
+    return calls[0] if len(calls) == 1 else InOrder(calls)
 
 
 def plain_float(*arrays: Any) -> bool:

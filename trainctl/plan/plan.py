@@ -20,6 +20,7 @@ from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
+from trainctl.plan.linking import linked
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
 from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, memory_order, place
@@ -37,6 +38,7 @@ class Plan:
 
     Attributes:
         runs: the calls of a replay, in order.
+        linked: the same, neighbours that are compiled loops' as one.
         block_size: bytes of memory that all intermediate arrays share.
     """
 
@@ -54,6 +56,7 @@ class Plan:
         self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
+        self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
         self._released = _Released()
         for slot in self._slots:
             slot.settle()
@@ -77,7 +80,7 @@ class Plan:
             if array is not None:
                 numpy.copyto(array, tensor._array)
         with self.context.computing():
-            for run in self.runs:
+            for run in self.linked:
                 run()
         return self._returned(self.trace.result, inputs)
 

@@ -82,7 +82,7 @@ def test_tiles(n, k, m, bias):
     x, y, b = uniform(n, k), uniform(k, m, seed=1), uniform(m if bias else 0, seed=2)
     packed, out = tile.panels(k, m), np.full((n, m), np.nan, np.float32)
     tile.pack.compiled(y, packed, 0)
-    tile.multiply.compiled(x, packed, tile.corner(m), out, b)
+    tile.multiply.compiled(x, packed, out, b)
     np.testing.assert_allclose(out, x @ y + (b if bias else 0), rtol=1e-5, atol=1e-4)
 
 
@@ -92,7 +92,7 @@ def test_tiles_keep_nan_and_infinity():
     x[3, 4], x[5, 6] = np.nan, np.inf
     packed, out = tile.panels(40, 50), np.empty((20, 50), np.float32)
     tile.pack.compiled(y, packed, 0)
-    tile.multiply.compiled(x, packed, tile.corner(50), out, np.empty(0, np.float32))
+    tile.multiply.compiled(x, packed, out, np.empty(0, np.float32))
     assert np.isnan(out[3]).all()
     assert np.isinf(out[5]).all()
     assert np.isfinite(np.delete(out, [3, 5], 0)).all()
@@ -106,7 +106,7 @@ def test_narrower_registers_give_the_same_bits(tmp_path):
         "if sys.argv[1] == 'narrow': tile.lanes = lambda: 8\n"
         "r = np.random.RandomState(0); x, y = (r.randn(*s).astype('f4') for s in ((41, 600), (600, 70)))\n"
         "p, out = tile.panels(600, 70), np.empty((41, 70), 'f4')\n"
-        "tile.pack.compiled(y, p, 0); tile.multiply.compiled(x, p, tile.corner(70), out, np.empty(0, 'f4'))\n"
+        "tile.pack.compiled(y, p, 0); tile.multiply.compiled(x, p, out, np.empty(0, 'f4'))\n"
         "assert np.allclose(out, x @ y, atol=1e-3); print(p.shape[2], hashlib.sha256(out.tobytes()).hexdigest())"
     )
     found = [

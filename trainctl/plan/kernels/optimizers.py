@@ -30,6 +30,7 @@ from trainctl.optim.optimizer import Optimizer
 from trainctl.optim.sgd import SGD
 from trainctl.optim.updates import count_step
 from trainctl.plan.kernels import optimizer_loops as loops
+from trainctl.plan.linking import linked
 from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one, plain_float
 from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
@@ -247,7 +248,8 @@ class FusedStep:
                 small, room = [], 0
         if small:
             tasks.append(one_by_one(small))
-        return self.context.in_parts(tasks)
+        (run,) = linked([self.context.in_parts(tasks)], self.context.pool)
+        return run
 
 
 def optimizer_step(record: Effect, context: Context) -> Run | None:

@@ -14,12 +14,14 @@ import numpy
 from trainctl.autograd.ops.linalg import Linear, MatMul
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import tile
-from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers, plain_float
+from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
+_SMALL = 1 << 10  # multiplications from which a compiled loop costs no more than the interpreter's call of another
 _LARGE = 1 << 19  # multiplications from which a product is worth parts
 _PARTS = 8  # of a product, at least, where they are large enough
 _ROWS = 256  # of a part, at most: with its part of the inner dim it stays in the second level of cache
+_PACKED = 1 << 14  # elements of panels that one thread packs at a time
 _NOTHING = numpy.empty(0, numpy.float32)
 
 
@@ -27,60 +29,80 @@ _NOTHING = numpy.empty(0, numpy.float32)
 def matmul(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Parts of one matrix, or a few of many matrices at a time."""
     (x, y), (out,) = arrays, outs
-    if out is None or out.size * x.shape[-1] < _LARGE:
+    if out is None or out.size * x.shape[-1] < _least(context):
         return None
     if out.ndim == 2:
         return product(x, y, out, None, context)
-    return [_batches(x, y, out, context)]
+    return _batches(x, y, out, context) if out.size * x.shape[-1] >= _LARGE else None
 
 
 @lowers(Linear)
 def linear(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The product with the weight, and the bias added while a part is in the cache."""
     (x, weight, *bias), (out,) = arrays, outs
-    if out is None or out.size * x.shape[1] < _LARGE:
+    if out is None or out.size * x.shape[1] < _least(context):
         return None
     return product(x, weight.T, out, bias[0] if bias else None, context)
 
 
+def _least(context: Context) -> int:
+    """Return from how many multiplications a product is worth more than NumPy's call."""
+    return _SMALL if context.compiled and tile.pays() else _LARGE
+
+
 def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context) -> list[Run]:
     """Return the calls that leave ``x @ y + bias`` in ``out``: ``[n, k], [k, m], [m] -> [n, m]``."""
-    given = [x, y, out] if bias is None else [x, y, out, bias]
-    tiles = context.compiled and tile.pays() and plain_float(*given) and out.strides[1] == out.itemsize
-    if not tiles or not out.size or not x.shape[1]:
+    if not context.compiled or not tile.pays() or not _for_tiles(x, y, out, *([] if bias is None else [bias])):
         return [_by_blas(x, y, out, bias, context)]
-    right, runs = tile.as_panels(y), []
-    if right is None:
-        right = tile.panels(*y.shape)
-        pack = tile.pack.compiled
-        each = max(1, _LARGE // 4 // right[0].size)
-        packed: list[Run] = [partial(pack, y, right[some], some.start) for some in cut(len(right), each)]
-        runs.append(context.in_parts(packed))
-    return [*runs, _by_tiles(x, right, out, _NOTHING if bias is None else bias, context)]
+    right, runs = _panels_of(y, context)
+    shift = _NOTHING if bias is None else bias
+    parts = [part for panels, seen in right for part in _by_tiles(x, panels, out[:, seen], shift[seen])]
+    return [*runs, context.in_parts(parts)]
 
 
-def _by_tiles(x: Array, right: Array, out: Array, bias: Array, context: Context) -> Run:
-    """Return the call for a packed right factor: blocks of rows, and of panels where the rows are few."""
+def _for_tiles(x: Array, y: Array, out: Array, *bias: Array) -> bool:
+    """Return whether the compiled loops are for such arrays."""
+    if not plain_float(x, y, out, *bias) or any(each.strides[0] != each.itemsize for each in bias):
+        return False
+    return out.strides[1] == out.itemsize and out.size > 0 and x.shape[1] > 0
+
+
+def _panels_of(y: Array, context: Context) -> tuple[list[tuple[Array, slice]], list[Run]]:
+    """Return a right factor in panels, each lot with the columns that it stands for, and the calls that pack it.
+
+    Whole panels of a factor whose rows lie well are read where they are, and what is left of it is packed.
+    """
+    direct = tile.as_panels(y)
+    whole = 0 if direct is None else len(direct) * direct.shape[2]
+    lots = [] if direct is None or not whole else [(direct, slice(0, whole))]
+    runs: list[Run] = []
+    if whole < y.shape[1]:
+        rest = y[:, whole:]
+        packed = tile.panels(*rest.shape)
+        runs.append(packing(rest, packed, context))
+        lots.append((packed, slice(whole, y.shape[1])))
+    return lots, runs
+
+
+def packing(y: Array, packed: Array, context: Context) -> Run:
+    """Return the call that leaves a right factor in panels."""
+    some = cut(len(packed), max(1, _PACKED // packed[0].size))
+    return context.in_parts([partial(tile.pack.compiled, y, packed[each], each.start) for each in some])
+
+
+def _by_tiles(x: Array, right: Array, out: Array, bias: Array) -> list[Run]:
+    """Return the calls for panels of a right factor: blocks of rows, and of panels where the rows are few."""
     (count, columns), width = out.shape, right.shape[2]
     most = max(1, min(_PARTS, out.size * x.shape[1] // _LARGE))
     size = min(_ROWS, -(-count // most // 16) * 16)
     blocks = -(-count // size)
     group = -(-len(right) // max(1, -(-most // blocks)))
-    workspace, multiply = Workspace(partial(tile.corner, columns)), tile.multiply.compiled
 
     def part(rows: slice, panels: slice) -> Run:
         seen = slice(panels.start * width, min(panels.stop * width, columns))
-        args = x[rows], right[panels]
-        target, shift = out[rows, seen], bias[seen]
+        return partial(tile.multiply.compiled, x[rows], right[panels], out[rows, seen], bias[seen])
 
-        def run() -> None:
-            spare = workspace.take()
-            multiply(*args, spare, target, shift)
-            workspace.give_back(spare)
-
-        return run
-
-    return context.in_parts([part(rows, panels) for panels in cut(len(right), group) for rows in cut(count, size)])
+    return [part(rows, panels) for panels in cut(len(right), group) for rows in cut(count, size)]
 
 
 def _by_blas(x: Array, y: Array, out: Array, bias: Array | None, context: Context) -> Run:
@@ -108,7 +130,7 @@ def _by_blas(x: Array, y: Array, out: Array, bias: Array | None, context: Contex
     )
 
 
-def _batches(x: Array, y: Array, out: Array, context: Context) -> Run:
+def _batches(x: Array, y: Array, out: Array, context: Context) -> list[Run]:
     """Return the call for a stack of products, cut along the largest of the leading dims."""
     lead = out.shape[:-2]
     dim = lead.index(max(lead))
@@ -119,6 +141,7 @@ def _batches(x: Array, y: Array, out: Array, context: Context) -> Run:
         whole = place < 0 or array.shape[place] == 1
         return array if whole else array[(slice(None),) * place + (which,)]
 
-    return context.in_parts(
-        [partial(numpy.matmul, some(x, which), some(y, which), out=some(out, which)) for which in cut(lead[dim], size)]
-    )
+    parts = [
+        partial(numpy.matmul, some(x, which), some(y, which), out=some(out, which)) for which in cut(lead[dim], size)
+    ]
+    return [context.in_parts(parts)]

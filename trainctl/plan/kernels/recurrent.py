@@ -17,7 +17,8 @@ from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import recurrent_loops as loops
 from trainctl.plan.kernels import tile
-from trainctl.plan.kernels.products import product
+from trainctl.plan.kernels.copying import add_elements, copied
+from trainctl.plan.kernels.products import packing, product
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
@@ -39,22 +40,15 @@ class Steps:
 
     def runs(
         self, loop: jit.Kernel, weight: Array, width: int, of_part: list[Any], others: list[Any], context: Context
-    ) -> Run:
+    ) -> list[Run]:
         """Return the calls of a loop for all sequences: ``of_part`` have a row for each of them."""
-        packed, pack = tile.panels(*weight.shape), tile.pack.compiled
-        call = loop.compiled
+        packed, call = tile.panels(*weight.shape), loop.compiled
         parts: list[Run] = []
         for some in cut(self.batch, _SEQUENCES):
-            scratch = tile.corner(weight.shape[1]), numpy.empty((some.stop - some.start, width), numpy.float32)
+            scratch = numpy.empty((some.stop - some.start, width), numpy.float32)
             states = [each[some] for each in of_part]
-            parts.append(partial(call, self.starts, self.counts, some.start, packed, *scratch, *states, *others))
-        spread = context.in_parts(parts)
-
-        def run() -> None:
-            pack(weight, packed, 0)
-            spread()
-
-        return run
+            parts.append(partial(call, self.starts, self.counts, some.start, packed, scratch, *states, *others))
+        return [packing(weight, packed, context), context.in_parts(parts)]
 
 
 def _fits(context: Context, *arrays: Any) -> bool:
@@ -70,14 +64,9 @@ def _made(outs: list[Any], *shapes: tuple[int, ...]) -> list[Array]:
     ]
 
 
-def _states(pairs: list[tuple[Any, Array]]) -> Run:
-    """Return the call that puts the first states (0 for None) where they will change."""
-
-    def run() -> None:
-        for given, state in pairs:
-            state[...] = 0 if given is None else given
-
-    return run
+def _states(pairs: list[tuple[Any, Array]]) -> list[Run]:
+    """Return the calls that put the first states (0 for None) where they will change."""
+    return [copied(given, state) for given, state in pairs]
 
 
 @lowers(LSTMLayer)
@@ -92,7 +81,7 @@ def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) ->
     biases = [each for each in (b_ih, b_hh) if each is not None]
     steps = Steps(record)
     loop = steps.runs(loops.lstm, w_hh.T, 4 * size, [last_h, last_c], [gates, y, *kept], context)
-    return [*_inputs(x, w_ih, biases, gates, context), _states([(h, last_h), (c, last_c)]), loop]
+    return [*_inputs(x, w_ih, biases, gates, context), *_states([(h, last_h), (c, last_c)]), *loop]
 
 
 def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context: Context) -> list[Run]:
@@ -100,7 +89,7 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
     if len(biases) < 2:
         return product(x, weight.T, gates, biases[0] if biases else None, context)
     bias = numpy.empty_like(biases[0])
-    return [partial(numpy.add, *biases, out=bias), *product(x, weight.T, gates, bias, context)]
+    return [partial(add_elements.compiled, *biases, bias), *product(x, weight.T, gates, bias, context)]
 
 
 @lowers(LSTMLayerGradient)
@@ -113,7 +102,7 @@ def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Co
     ggates, first_h, first_c = _made(outs[:3], gates.shape, (steps.batch, size), (steps.batch, size))
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, cells, tanhs, ggates]
     loop = steps.runs(loops.lstm_gradient, w_hh, 0, [first_h, first_c], others, context)
-    return [_states([(gh, first_h), (gc, first_c)]), loop]
+    return [*_states([(gh, first_h), (gc, first_c)]), *loop]
 
 
 @lowers(GRULayer)
@@ -126,7 +115,7 @@ def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> 
     y, last, gates, *kept = _made(outs, row, h.shape, (len(x), 3 * h.shape[1]), row, row)
     bias = numpy.zeros(0, numpy.float32) if b_hh is None else b_hh
     loop = Steps(record).runs(loops.gru, w_hh.T, 3 * h.shape[1], [last], [bias, gates, y, *kept], context)
-    return [*_inputs(x, w_ih, [] if b_ih is None else [b_ih], gates, context), _states([(h, last)]), loop]
+    return [*_inputs(x, w_ih, [] if b_ih is None else [b_ih], gates, context), copied(h, last), *loop]
 
 
 @lowers(GRULayerGradient)
@@ -138,9 +127,6 @@ def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Con
     steps, (count, size) = Steps(record), before.shape
     ggates, first = _made(outs, (count, 4 * size), (steps.batch, size))
     turned = numpy.empty_like(w_hh)
-
-    def turn() -> None:
-        turned[:size], turned[size:] = w_hh[2 * size :], w_hh[: 2 * size]
-
+    turn = [copied(w_hh[2 * size :], turned[:size]), copied(w_hh[: 2 * size], turned[size:])]
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, before, parts, ggates]
-    return [turn, _states([(gh, first)]), steps.runs(loops.gru_gradient, turned, size, [first], others, context)]
+    return [*turn, copied(gh, first), *steps.runs(loops.gru_gradient, turned, size, [first], others, context)]

@@ -2,7 +2,7 @@
 
 ``starts`` and ``counts`` say which rows a step has, in the order in which the steps are taken; ``first`` is the number of
 the first of these sequences, whose states are ``h`` and ``c``. Weights are packed (:mod:`trainctl.plan.kernels.tile`),
-``spare`` is a corner and ``product`` has a row for each sequence.
+``product`` has a row for each sequence.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from trainctl.plan.kernels.tile import multiply
 
 _ONE = numpy.float32(1)
 _TIMES = "i8[::1], i8[::1], i8, "
-_PRODUCT = "f4[:,:,::1], f4[:,::1], f4[:,::1], "
+_PRODUCT = "f4[:,:,::1], f4[:,::1], "
 
 
 @jit.kernel(f"void({_TIMES}{_PRODUCT}f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def lstm(
-    starts: Any, counts: Any, first: Any, weight: Any, spare: Any, product: Any,
+    starts: Any, counts: Any, first: Any, weight: Any, product: Any,
     h: Any, c: Any, gates: Any, y: Any, before: Any, cells: Any, tanhs: Any,
 ) -> None:  # fmt: skip
     """Turn the gates' part from the input into the gates, and leave the states after and before each row."""
@@ -31,7 +31,7 @@ def lstm(
         running = min(counts[step] - first, h.shape[0])
         if running <= 0:
             continue
-        multiply(h[:running], weight, spare, product[:running], none)
+        multiply(h[:running], weight, product[:running], none)
         for b in range(running):
             row = starts[step] + first + b
             state, cell, added, gate = h[b], c[b], product[b], gates[row]
@@ -62,7 +62,7 @@ def lstm(
 
 @jit.kernel(f"void({_TIMES}{_PRODUCT}f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def lstm_gradient(
-    starts: Any, counts: Any, first: Any, weight: Any, spare: Any, product: Any,
+    starts: Any, counts: Any, first: Any, weight: Any, product: Any,
     gh: Any, gc: Any, gy: Any, gates: Any, cells: Any, tanhs: Any, ggates: Any,
 ) -> None:  # fmt: skip
     """Leave the gradient of the gates before their activations, and that of the first states in ``gh`` and ``gc``.
@@ -98,12 +98,12 @@ def lstm_gradient(
                 out_g[j] = along * i * (_ONE - g * g)
                 out_o[j] = state[j] * t * o * (_ONE - o)
                 cell[j] = along * f
-        multiply(ggates[top : top + running], weight, spare, gh[:running], none)
+        multiply(ggates[top : top + running], weight, gh[:running], none)
 
 
 @jit.kernel(f"void({_TIMES}{_PRODUCT}f4[:,::1], f4[::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def gru(
-    starts: Any, counts: Any, first: Any, weight: Any, spare: Any, product: Any,
+    starts: Any, counts: Any, first: Any, weight: Any, product: Any,
     h: Any, bias: Any, gates: Any, y: Any, before: Any, parts: Any,
 ) -> None:  # fmt: skip
     """Turn the gates' part from the input into the gates, and leave the states after and before each row, and h_n."""
@@ -112,7 +112,7 @@ def gru(
         running = min(counts[step] - first, h.shape[0])
         if running <= 0:
             continue
-        multiply(h[:running], weight, spare, product[:running], bias)
+        multiply(h[:running], weight, product[:running], bias)
         for b in range(running):
             row = starts[step] + first + b
             state, added, gate = h[b], product[b], gates[row]
@@ -131,7 +131,7 @@ def gru(
 
 @jit.kernel(f"void({_TIMES}{_PRODUCT}f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1], f4[:,::1])")
 def gru_gradient(
-    starts: Any, counts: Any, first: Any, weight: Any, spare: Any, product: Any,
+    starts: Any, counts: Any, first: Any, weight: Any, product: Any,
     gh: Any, gy: Any, gates: Any, before: Any, parts: Any, ggates: Any,
 ) -> None:  # fmt: skip
     """Leave the gradients of h_n, and of r, z, n before their activations, and that of the first states in ``gh``."""
@@ -159,7 +159,7 @@ def gru_gradient(
                 out_r[j] = to_new * r * part[j] * (_ONE - r)
                 out_z[j] = g * (state_before[j] - n) * z * (_ONE - z)
                 state[j] = g * z
-        multiply(ggates[top : top + running, : 3 * size], weight, spare, product[:running], none)
+        multiply(ggates[top : top + running, : 3 * size], weight, product[:running], none)
         for b in range(running):
             state, added = gh[b], product[b]
             for j in range(size):

@@ -17,7 +17,8 @@ import numpy
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 
-_NARROW = 512  # columns: rows that lie further apart in memory push one another out of the cache
+_NARROW = 512  # columns: rows that lie further apart in memory push one another out of the cache, unless
+_LINE = 64  # bytes: they lie an odd number of its lines apart
 _DEPTH = 256  # of the inner dim that is worked on at once: a panel's part of this depth fits the first level of cache
 
 
@@ -26,6 +27,13 @@ def lanes() -> int:
     """Return how many float32 numbers a vector register is used for: 16 with AVX-512, else 8."""
     llvm: Any = importlib.import_module("llvmlite.binding")
     return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+
+
+@jit.Part
+def square() -> Any:
+    """``square()``: :func:`lanes` as a constant of compiled loops."""
+    size = lanes()
+    return importlib.import_module("numba").njit(inline="always")(lambda: size)
 
 
 @functools.cache
@@ -51,34 +59,76 @@ def panels(depth: int, columns: int) -> Array:
 
 
 def as_panels(b: Array) -> Array | None:
-    """Return a right factor itself, seen as panels, where its rows are whole panels and not too far apart to be so read."""
+    """Return the whole panels in a right factor itself, where its rows lie so that they can be read as they are."""
     (depth, columns), width = b.shape, shape_for(b.shape[1])[1]
-    if not b.flags.c_contiguous or columns % width or columns > _NARROW:
+    lines = b.strides[0] // _LINE
+    if b.strides[1] != b.itemsize or b.strides[0] < 0 or not (columns <= _NARROW or lines % 2):
         return None
     steps = (width * b.itemsize, *b.strides)
     return numpy.lib.stride_tricks.as_strided(b, (columns // width, depth, width), steps)
 
 
+@jit.Part
+def turn() -> Any:
+    """``turn(a, b)``: leave a square of as many numbers a side as a register holds in ``b``; its columns lie together."""
+    extending: Any = importlib.import_module("numba.extending")
+    types: Any = importlib.import_module("numba").types
+
+    def turn(_: Any, a: Any, b: Any) -> Any:
+        return types.void(a, b), _build_turn
+
+    return extending.intrinsic(turn)
+
+
+def _build_turn(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Write the transposition: rows that are 1, 2, 4 ... apart exchange every other 1, 2, 4 ... of their numbers."""
+    ir: Any = importlib.import_module("llvmlite.ir")
+    cgutils: Any = importlib.import_module("numba.core.cgutils")
+    width, whole = lanes(), ir.IntType(64)
+    vector, indices = ir.VectorType(ir.FloatType(), width), ir.VectorType(ir.IntType(32), width)
+    given, turned = (
+        context.make_array(each)(context, builder, arg) for each, arg in zip(signature.args, args, strict=True)
+    )
+    step, target = (cgutils.unpack_tuple(builder, each.strides)[place] for each, place in ((given, 1), (turned, 0)))
+
+    def row(array: Any, offset: Any, number: int) -> Any:
+        start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
+        return builder.bitcast(builder.gep(start, [builder.mul(offset, whole(number))]), vector.as_pointer())
+
+    rows = [builder.load(row(given, step, number), align=4) for number in range(width)]
+    for apart in (1 << power for power in range(width.bit_length() - 1)):
+        low = ir.Constant(indices, [i if not i & apart else width + i - apart for i in range(width)])
+        high = ir.Constant(indices, [i + apart if not i & apart else width + i for i in range(width)])
+        for first in (number for number in range(width) if not number & apart):
+            pair = rows[first], rows[first + apart]
+            rows[first], rows[first + apart] = (builder.shuffle_vector(*pair, each) for each in (low, high))
+    for number, each in enumerate(rows):
+        builder.store(each, row(turned, target, number), align=4)
+    return context.get_dummy_value()
+
+
 @jit.kernel("void(f4[:,::1], f4[:,:,::1], i8)", "void(f4[:,:], f4[:,:,::1], i8)")
 def pack(b: Any, packed: Any, first: int) -> None:
     """Leave the columns of ``b`` in panels, of which the first given is number ``first``; zeros beyond the last column."""
-    width = packed.shape[2]
+    width, size = packed.shape[2], square()
     for number in range(packed.shape[0]):
         panel, start = packed[number], (first + number) * width
-        count = min(width, b.shape[1] - start)
-        if b.strides[0] < b.strides[1]:  # columns lie together: a few rows of the panel at a time
-            for top in range(0, b.shape[0], 16):
-                for j in range(count):
-                    for k in range(top, min(top + 16, b.shape[0])):
-                        panel[k, j] = b[k, start + j]
-        else:
-            for k in range(b.shape[0]):
-                row, given = panel[k], b[k]
-                for j in range(count):
-                    row[j] = given[start + j]
+        count, deep, wide = min(width, b.shape[1] - start), 0, 0
+        if b.strides[0] == b.itemsize:  # columns lie together: squares of them are turned
+            deep, wide = b.shape[0] // size * size, count // size * size
+            for top in range(0, deep, size):
+                for left in range(0, wide, size):
+                    given = b[top : top + size, start + left : start + left + size]
+                    turn(given, panel[top : top + size, left : left + size])
+        if count < width:
+            panel[:, count:] = 0
         for k in range(b.shape[0]):
-            for j in range(count, width):
-                panel[k, j] = 0
+            row, seen = panel[k], b[k, start : start + count]
+            for left in range(wide if k < deep else 0, count // size * size, size):
+                for j in range(size):
+                    row[left + j] = seen[left + j]
+            for j in range(count // size * size, count):
+                row[j] = seen[j]
 
 
 @jit.Part
@@ -230,10 +280,12 @@ def _not_unrolled(module: Any) -> Any:
     return mark
 
 
-@jit.kernel("void(f4[:,:], f4[:,:,:], f4[:,::1], f4[:,:], f4[::1])")
-def multiply(a: Any, packed: Any, spare: Any, c: Any, bias: Any) -> None:
-    """Leave ``a @ b + bias`` in ``c``, with ``b`` packed and ``spare`` a :func:`corner`; a bias of size 0 is none."""
-    (rows, width), depth = spare.shape, a.shape[1]
+@jit.kernel("void(f4[:,:], f4[:,:,:], f4[:,:], f4[::1])")
+def multiply(a: Any, packed: Any, c: Any, bias: Any) -> None:
+    """Leave ``a @ b + bias`` in ``c``, with ``b`` in panels; a bias of size 0 is none."""
+    width, depth = packed.shape[2], a.shape[1]
+    rows = square() // 2
+    spare = numpy.empty((rows, width), numpy.float32)
     for start in range(0, depth, _DEPTH):
         end = min(start + _DEPTH, depth)
         for number in range(packed.shape[0]):
