@@ -73,7 +73,7 @@ def test_a_profile_names_every_op_of_a_plan():
     losses(job)
     (plan,) = job.step.plans
     labels = {plan_profile.label(run).partition(" ")[0] for run in plan.runs}
-    assert {"multiply", "choose", "spread", "FusedStep"} <= labels
+    assert {"Linear", "choose", "MatMul", "FusedStep"} <= labels
     runs = list(plan.runs)
     *rows, everything = plan_profile.rows_of(plan, job, rounds=2)
     assert everything["times"] == sum(row["times"] for row in rows) == len(runs)

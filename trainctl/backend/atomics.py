@@ -92,7 +92,7 @@ def pause() -> Any:
     """``pause()``: tell the processor that this thread waits; return 0."""
 
     def build(ir: Any, builder: Any, args: list[Any]) -> Any:
-        machine = importlib.import_module("llvmlite.binding").get_process_triple()  # type: ignore[attr-defined]
+        machine = importlib.import_module("llvmlite.binding").get_process_triple()
         nothing, hint = ir.VoidType(), ir.IntType(32)
         if machine.startswith(("x86_64", "i686")):
             _call(ir, builder, ir.FunctionType(nothing, []), "llvm.x86.sse2.pause", [])

@@ -17,6 +17,8 @@ from trainctl.autograd.ops.shape import Clone
 from trainctl.autograd.ops.slope import Activation, Slope
 from trainctl.autograd.ops.special import Expm1, Log1p
 from trainctl.backend.arrays import Array
+from trainctl.backend.jit import Kernel
+from trainctl.plan.kernels.arithmetic import LOOPS, operands
 from trainctl.plan.lowering import Context, Run, cut, one_by_one
 from trainctl.plan.memory import memory_order
 from trainctl.plan.trace import Apply, Record
@@ -37,29 +39,36 @@ def is_elementwise(record: Record) -> bool:
 
 
 class Elementwise:
-    """One op on arrays that lie alike, each seen as one run through memory."""
+    """One op on arrays that lie alike, each seen as one run through memory, and the compiled loop that does it, if any."""
 
-    def __init__(self, node: Op, arrays: list[Any], out: Array) -> None:
-        self.node, self.arrays, self.out = node, arrays, out
+    def __init__(self, node: Op, arrays: list[Any], out: Array, loop: Kernel | None) -> None:
+        self.node, self.arrays, self.out, self.loop = node, arrays, out, loop
 
     def call(self, elements: slice) -> Run:
         """Return a call for some of the elements."""
+        if self.loop is not None:
+            seen = [each if len(each) == 1 else each[elements] for each in (*self.arrays, self.out)]
+            return partial(self.loop.compiled, *seen)
         arrays = [each[elements] if _has_elements(each) else each for each in self.arrays]
         return partial(_into, self.node.forward, arrays, self.out[elements])
 
 
-def elementwise(record: Apply, arrays: list[Any], outs: list[Any]) -> Elementwise | None:
+def elementwise(record: Apply, arrays: list[Any], outs: list[Any], compiled: bool) -> Elementwise | None:
     """Return a record's work as a run through memory, None if it is none or too small to be cut."""
     if len(outs) != 1 or outs[0] is None or outs[0].size < _SMALL or not issubclass(record.op, _OPS):
         return None
     out = outs[0]
+    if compiled and record.op in LOOPS:
+        given = operands(arrays, out)
+        if given is not None:
+            return Elementwise(record.node(), given[:-1], given[-1], LOOPS[record.op])
     if any(_has_elements(each) and (each.shape, each.strides) != (out.shape, _like(each, out)) for each in arrays):
         return None
     order = memory_order(out.shape, out.strides)
     if not out.transpose(order).flags.c_contiguous:
         return None
     flat = [each.transpose(order).reshape(-1) if _has_elements(each) else each for each in arrays]
-    return Elementwise(record.node(), flat, out.transpose(order).reshape(-1))
+    return Elementwise(record.node(), flat, out.transpose(order).reshape(-1), None)
 
 
 def blocked(group: list[Elementwise], context: Context) -> Run:

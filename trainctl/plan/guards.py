@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from trainctl.autograd.state import state
@@ -11,6 +13,7 @@ from trainctl.autograd.tensor import Tensor
 from trainctl.backend.dtypes import get_default_dtype
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_VALUES, _FLAG, _END = operator.methodcaller("values"), operator.attrgetter("_requires_grad"), object()
 _LIBRARY = (types.ModuleType, types.FunctionType, type)  # what their names stand for does not change
 _TABLES = (
     "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
@@ -67,6 +70,10 @@ class Surroundings:
 
     def __init__(self, fn: Callable[..., Any], modules: list[Any], kept: list[Tensor]) -> None:
         self._modules = [(module, _state_of(module)) for module in modules]
+        self._tables = [module.__dict__ for module in modules]
+        self._tables += [fields[table] for fields in self._tables for table in _TABLES]
+        self._tables.append({"": _END})
+        self._content = list(self._everything())
         self._cells = [(cell, _content(cell)) for cell in getattr(fn, "__closure__", None) or ()]
         scope = getattr(fn, "__globals__", {})
         names = getattr(getattr(fn, "__code__", None), "co_names", ())
@@ -74,24 +81,28 @@ class Surroundings:
         objects = [content for _, content in self._cells] + [scope[name] for name in names if name in scope]
         holders += [vars(each) for each in objects if hasattr(each, "__dict__") and not isinstance(each, _LIBRARY)]
         self._named = [(holder, name, holder[name]) for holder in holders for name in names if name in holder]
-        self._flags = [(tensor, tensor._requires_grad) for tensor in kept]
+        self._kept, self._flags = kept, [tensor._requires_grad for tensor in kept]
 
     def changed(self) -> bool:
         """Return whether anything is not what it was."""
-        for module, then in self._modules:
-            if not _same(_state_of(module), then):
-                return True
+        if not all(map(operator.is_, self._everything(), self._content)):  # an object less or more moves the end
+            for module, then in self._modules:
+                if not _same(_state_of(module), then):
+                    return True
         for cell, content in self._cells:
             if _differ(_content(cell), content):
                 return True
         for holder, name, content in self._named:
-            if _differ(holder.get(name), content):
+            if holder.get(name) is not content and _differ(holder.get(name), content):
                 return True
-        return any(tensor._requires_grad is not flag for tensor, flag in self._flags)
+        return list(map(_FLAG, self._kept)) != self._flags
+
+    def _everything(self) -> Iterator[Any]:
+        """Return everything that the modules hold: their attributes and, one level down, their tables."""
+        return itertools.chain.from_iterable(map(_VALUES, self._tables))
 
 
 def _state_of(module: Any) -> tuple[list[Any], list[Any]]:
-    """Return everything a module holds: its attributes and, one level down, its tables."""
     fields = module.__dict__
     return list(fields.values()), [each for table in _TABLES for each in fields[table].values()]
 

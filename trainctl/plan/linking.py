@@ -9,7 +9,7 @@ from typing import Any
 from trainctl.backend.native import entry_of
 from trainctl.backend.program import Program
 from trainctl.backend.threads import Pool
-from trainctl.plan.lowering import Checked, InOrder, Parts, Run
+from trainctl.plan.lowering import Checked, InOrder, Note, Parts, Run
 
 Group = list[list[partial[Any]]]
 
@@ -21,6 +21,8 @@ class Linked:
         groups: one after another; what is in a group is independent of each other.
         pool: the threads.
     """
+
+    uses_blas = False
 
     def __init__(self, groups: list[Group], pool: Pool) -> None:
         self._program, self._execute = Program(groups), pool.execute
@@ -42,19 +44,24 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
     """Return the runs, neighbours that are calls of compiled loops, or made of them, as one."""
     result: list[Run] = []
     groups: list[Group] = []
+    notes: list[Run] = []
 
     def flush() -> None:
         if groups:
             result.append(Linked(groups.copy(), pool))
-            groups.clear()
+        result.extend(notes)
+        groups.clear()
+        notes.clear()
 
     for run in runs:
         group = _group_of(run)
-        if group is None:
+        if group is not None:
+            groups.append(group)
+        elif isinstance(run, Note):
+            notes.append(run)
+        else:
             flush()
             result.append(run)
-        else:
-            groups.append(group)
     flush()
     return result
 

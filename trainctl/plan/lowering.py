@@ -100,6 +100,23 @@ class InOrder:
             call()
 
 
+class Note:
+    """A call that changes no array, such as giving a leaf its gradient: it may wait for compiled loops that follow it.
+
+    Args:
+        call: what is done.
+    """
+
+    uses_blas = False
+
+    def __init__(self, call: Run) -> None:
+        self._call = call
+
+    def __call__(self) -> None:
+        """Do it."""
+        self._call()
+
+
 class Checked(partial[Any]):
     """A call of a compiled loop that returns a number below 0 where it cannot do its work.
 
@@ -109,7 +126,7 @@ class Checked(partial[Any]):
 
     complain: Run
 
-    def __call__(self) -> Any:  # type: ignore[override]  # it is bound to all of its arguments
+    def __call__(self) -> Any:
         """Make the call."""
         if super().__call__() < 0:
             self.complain()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,8 +23,8 @@ from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
 from trainctl.plan.linking import linked
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
-from trainctl.plan.lowering import Context, Run, Settings, lowered, lowered_effect
-from trainctl.plan.memory import Life, array_in, block, memory_order, place
+from trainctl.plan.lowering import Context, Note, Run, Settings, lowered, lowered_effect
+from trainctl.plan.memory import Life, array_in, block, place
 from trainctl.plan.products import blas_threads
 from trainctl.plan.table_gradient import TableSlot
 from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
@@ -57,6 +58,7 @@ class Plan:
         self._assumed = self._assumptions()
         self._lower_all()
         self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
+        self._uses_blas = any(getattr(run, "uses_blas", True) for run in self.linked)
         self._released = _Released()
         for slot in self._slots:
             slot.settle()
@@ -79,7 +81,7 @@ class Plan:
         for array, tensor in zip(self._inputs, inputs, strict=True):
             if array is not None:
                 numpy.copyto(array, tensor._array)
-        with self.context.computing():
+        with self.context.computing() if self._uses_blas else nullcontext():
             for run in self.linked:
                 run()
         return self._returned(self.trace.result, inputs)
@@ -160,7 +162,8 @@ class Plan:
         if not isinstance(record, Apply) or isinstance(record, Write) or record.is_view:
             return None
         arrays = [self._arrays[each] if isinstance(each, Value) else each for each in record.inputs]
-        return elementwise(record, arrays, [self._arrays.get(each) for each in record.outputs])
+        outs = [self._arrays.get(each) for each in record.outputs]
+        return elementwise(record, arrays, outs, self.context.compiled)
 
     def _lower(self, record: Record) -> list[Run]:
         if isinstance(record, Effect):
@@ -173,7 +176,7 @@ class Plan:
         arrays = [self._arrays[each] if isinstance(each, Value) else each for each in record.inputs]
         if isinstance(record, Write):
             changed = record.inputs[0].root.tensor
-            bump = [] if changed is None else [changed._bump_version]
+            bump = [] if changed is None else [Note(changed._bump_version)]
             return [partial(_overwrite, node, arrays), *bump]
         if record.is_view:
             self._see(record, node, arrays)
@@ -192,17 +195,17 @@ class Plan:
     def _gradient(self, record: Gradient) -> Run:
         leaf = record.leaf
         if record.value is None:
-            return partial(setattr, leaf, "_grad", None)
+            return Note(partial(setattr, leaf, "_grad", None))
         array = self._arrays[record.value]
         if record.how == "add":
             return partial(_add_gradient, leaf, array)
         self._slots.append(GradientSlot(leaf, array))
-        return self._slots[-1].give
+        return Note(self._slots[-1].give)
 
     def _rows_gradient(self, record: RowsGradient) -> list[Run]:
-        rows, run = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
+        rows, runs = sum_rows(record.source, [self._arrays[each] for each in record.source.inputs])
         self._slots.append(TableSlot(record.leaf, rows))
-        return [run, self._slots[-1].give]
+        return [*runs, Note(self._slots[-1].give)]
 
     def _assumptions(self) -> list[tuple[Tensor, bool]]:
         """Return the leaves whose gradient must be there, or not be there, before the step, as it was while recording."""
@@ -273,6 +276,4 @@ def _size(value: Value) -> int:
 
 def _own_array(value: Value) -> Array:
     """Return memory of a value's own, laid out as it was recorded."""
-    order = memory_order(value.shape, value.strides)
-    memory = numpy.empty([value.shape[i] for i in order], value.dtype)
-    return memory.transpose(numpy.argsort(order) if order else None)
+    return array_in(block(_size(value)), 0, value.shape, value.dtype, value.strides)

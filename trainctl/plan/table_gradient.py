@@ -23,14 +23,19 @@ class RowSums:
         place: for each row of the table which of the sums is its gradient, -1 where that is 0.
         sums: the gradients, in the order in which the rows were first used.
         used: the numbers of those rows.
-        count: how many there are.
+        counts: how many there are, its only element.
     """
 
     def __init__(self, rows: int, width: int, most: int) -> None:
         self.place = numpy.full(rows, -1, numpy.int32)
         self.sums = numpy.empty((most, width), numpy.float32)
         self.used = numpy.empty(most, numpy.int64)
-        self.count = 0
+        self.counts = numpy.zeros(1, numpy.int64)
+
+    @property
+    def count(self) -> int:
+        """How many rows were used."""
+        return int(self.counts[0])
 
     def dense(self) -> Array:
         """Return the whole gradient, as a new array."""
@@ -44,7 +49,7 @@ class TableGradient(Tensor):
 
     Example:
         >>> rows = RowSums(3, 2, most=1)
-        >>> rows.place[1], rows.sums[0], rows.used[0], rows.count = 0, 5, 1, 1
+        >>> rows.place[1], rows.sums[0], rows.used[0], rows.counts[0] = 0, 5, 1, 1
         >>> grad = TableGradient.of(rows)
         >>> grad.sum()
         tensor(10.)

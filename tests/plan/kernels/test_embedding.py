@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import trainctl
+from tests.plan.kernels.harness import check, uniform
 from trainctl import nn, optim
+from trainctl.autograd.ops.embedding import SumRows
 from trainctl.backend import jit
 from trainctl.plan.table_gradient import RowSums, TableGradient
 
@@ -162,9 +164,16 @@ def test_an_index_that_is_no_row_is_an_error_in_a_replay_too(wrong):
 @pytest.mark.parametrize("copied", [copy.deepcopy, copy.copy, lambda g: pickle.loads(pickle.dumps(g))])
 def test_copies_are_ordinary_tensors(copied):
     rows = RowSums(3, 2, most=2)
-    rows.place[1], rows.sums[0], rows.used[0], rows.count = 0, 5, 1, 1
+    rows.place[1], rows.sums[0], rows.used[0], rows.counts[0] = 0, 5, 1, 1
     made = copied(TableGradient.of(rows))
     assert type(made) is trainctl.Tensor
     assert made.tolist() == [[0, 0], [5, 5], [0, 0]]
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = TableGradient.of(rows).nothing_such
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (4, 6), (2, 3, 4)])
+@pytest.mark.parametrize("skipped", [None, 2])
+def test_dense_sums_of_rows(shape, skipped):
+    index = np.random.default_rng(0).integers(0, 9, shape)
+    check(SumRows, {"rows": 9, "skipped": skipped}, [uniform(*shape, 7), index], [lambda: np.empty((9, 7), np.float32)])

@@ -30,6 +30,7 @@ FORMS = ["compiled", "numpy"]
 
 @pytest.fixture(params=FORMS)
 def form(request, monkeypatch):
+    monkeypatch.setattr(products, "_SMALL", 1 << 60)
     monkeypatch.setattr(products, "_LARGE", 1 << 60)  # their rounding is their own
     if request.param == "numpy":
         monkeypatch.setattr(jit, "available", lambda: False)

@@ -1,7 +1,9 @@
 """The work of the hot ops: each module enters its own with :func:`trainctl.plan.lowering.lowers`."""
 
 from trainctl.plan.kernels import (
+    arithmetic,
     convolution,
+    copying,
     embedding,
     losses,
     normalization,
@@ -14,6 +16,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "convolution", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
+    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
     "reduction", "softmax",
 ]  # fmt: skip

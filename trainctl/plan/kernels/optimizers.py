@@ -185,6 +185,8 @@ class FusedStep:
         context: of the plan.
     """
 
+    uses_blas = False
+
     def __init__(self, optimizer: Optimizer, context: Context) -> None:
         self.optimizer, self.context = optimizer, context
         self._rules = RULES[type(optimizer)]

@@ -14,7 +14,7 @@ import numpy
 from trainctl.autograd.ops.linalg import Linear, MatMul
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import tile
-from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
+from trainctl.plan.lowering import Context, Run, cut, lowers, one_by_one, plain_float
 from trainctl.plan.trace import Apply
 
 _SMALL = 1 << 10  # multiplications from which a compiled loop costs no more than the interpreter's call of another
@@ -22,6 +22,7 @@ _LARGE = 1 << 19  # multiplications from which a product is worth parts
 _PARTS = 8  # of a product, at least, where they are large enough
 _ROWS = 256  # of a part, at most: with its part of the inner dim it stays in the second level of cache
 _PACKED = 1 << 14  # elements of panels that one thread packs at a time
+_BATCH = 1 << 18  # multiplications that one thread does at a time, of many small products
 _NOTHING = numpy.empty(0, numpy.float32)
 
 
@@ -54,9 +55,9 @@ def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context
     """Return the calls that leave ``x @ y + bias`` in ``out``: ``[n, k], [k, m], [m] -> [n, m]``."""
     if not context.compiled or not tile.pays() or not _for_tiles(x, y, out, *([] if bias is None else [bias])):
         return [_by_blas(x, y, out, bias, context)]
-    right, runs = _panels_of(y, context)
-    shift = _NOTHING if bias is None else bias
-    parts = [part for panels, seen in right for part in _by_tiles(x, panels, out[:, seen], shift[seen])]
+    lots, shift = _panels_of(y, None), _NOTHING if bias is None else bias
+    runs = [packing(rest, panels, context) for panels, _, rest in lots if rest is not None]
+    parts = [part for panels, seen, _ in lots for part in _by_tiles(x, panels, out[:, seen], shift[seen])]
     return [*runs, context.in_parts(parts)]
 
 
@@ -64,24 +65,23 @@ def _for_tiles(x: Array, y: Array, out: Array, *bias: Array) -> bool:
     """Return whether the compiled loops are for such arrays."""
     if not plain_float(x, y, out, *bias) or any(each.strides[0] != each.itemsize for each in bias):
         return False
-    return out.strides[1] == out.itemsize and out.size > 0 and x.shape[1] > 0
+    return out.strides[-1] == out.itemsize and out.size > 0 and x.shape[-1] > 0
 
 
-def _panels_of(y: Array, context: Context) -> tuple[list[tuple[Array, slice]], list[Run]]:
-    """Return a right factor in panels, each lot with the columns that it stands for, and the calls that pack it.
+def _panels_of(y: Array, room: Array | None) -> list[tuple[Array, slice, Array | None]]:
+    """Return a right factor in panels: each lot, the columns that it stands for, and what is to be packed in it.
 
-    Whole panels of a factor whose rows lie well are read where they are, and what is left of it is packed.
+    Whole panels of a factor whose rows lie well are read where they are (None: nothing to pack). ``room`` is where the
+    rest is packed, if it is large enough.
     """
     direct = tile.as_panels(y)
     whole = 0 if direct is None else len(direct) * direct.shape[2]
-    lots = [] if direct is None or not whole else [(direct, slice(0, whole))]
-    runs: list[Run] = []
+    lots: list[tuple[Array, slice, Array | None]] = [] if not whole else [(direct, slice(0, whole), None)]
     if whole < y.shape[1]:
         rest = y[:, whole:]
-        packed = tile.panels(*rest.shape)
-        runs.append(packing(rest, packed, context))
-        lots.append((packed, slice(whole, y.shape[1])))
-    return lots, runs
+        packed = room if room is not None and not whole else tile.panels(*rest.shape)
+        lots.append((packed, slice(whole, y.shape[1]), rest))
+    return lots
 
 
 def packing(y: Array, packed: Array, context: Context) -> Run:
@@ -131,7 +131,39 @@ def _by_blas(x: Array, y: Array, out: Array, bias: Array | None, context: Contex
 
 
 def _batches(x: Array, y: Array, out: Array, context: Context) -> list[Run]:
-    """Return the call for a stack of products, cut along the largest of the leading dims."""
+    """Return the call for a stack of products."""
+    if context.compiled and tile.pays() and _for_tiles(x, y, out):
+        return [_batches_by_tiles(x, y, out, context)]
+    return [_batches_by_blas(x, y, out, context)]
+
+
+def _batches_by_tiles(x: Array, y: Array, out: Array, context: Context) -> Run:
+    """Return the call for a few matrices at a time; a part packs each right factor in the same place."""
+    places = list(numpy.ndindex(out.shape[:-2]))
+    each = max(1, _BATCH * len(places) // (out.size * x.shape[-1]))
+
+    def part(some: slice) -> Run:
+        packed, calls = tile.panels(*y.shape[-2:]), []
+        for place in places[some]:
+            left, right, target = (_matrix(array, place) for array in (x, y, out))
+            lots = _panels_of(right, packed)
+            calls += [partial(tile.pack.compiled, rest, panels, 0) for panels, _, rest in lots if rest is not None]
+            calls += [
+                partial(tile.multiply.compiled, left, panels, target[:, seen], _NOTHING) for panels, seen, _ in lots
+            ]
+        return one_by_one(calls)
+
+    return context.in_parts([part(some) for some in cut(len(places), each)])
+
+
+def _matrix(stack: Array, place: tuple[int, ...]) -> Array:
+    """Return a matrix of a stack that is stretched to where the place is."""
+    lead = stack.shape[:-2]
+    return stack[tuple(0 if size == 1 else at for size, at in zip(lead, place[len(place) - len(lead) :], strict=True))]
+
+
+def _batches_by_blas(x: Array, y: Array, out: Array, context: Context) -> Run:
+    """Return the call for some matrices at a time, cut along the largest of the leading dims."""
     lead = out.shape[:-2]
     dim = lead.index(max(lead))
     size = max(1, lead[dim] * _LARGE // (out.size * x.shape[-1]))
@@ -144,4 +176,4 @@ def _batches(x: Array, y: Array, out: Array, context: Context) -> list[Run]:
     parts = [
         partial(numpy.matmul, some(x, which), some(y, which), out=some(out, which)) for which in cut(lead[dim], size)
     ]
-    return [context.in_parts(parts)]
+    return context.in_parts(parts)

@@ -17,7 +17,8 @@ from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import recurrent_loops as loops
 from trainctl.plan.kernels import tile
-from trainctl.plan.kernels.copying import add_elements, copied
+from trainctl.plan.kernels.arithmetic import add
+from trainctl.plan.kernels.copying import copied
 from trainctl.plan.kernels.products import packing, product
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
@@ -89,7 +90,7 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
     if len(biases) < 2:
         return product(x, weight.T, gates, biases[0] if biases else None, context)
     bias = numpy.empty_like(biases[0])
-    return [partial(add_elements.compiled, *biases, bias), *product(x, weight.T, gates, bias, context)]
+    return [partial(add.compiled, *biases, bias), *product(x, weight.T, gates, bias, context)]
 
 
 @lowers(LSTMLayerGradient)

@@ -74,9 +74,7 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
     order = [kept.index(dim) for dim in table.order if dim in kept]
     target = out.reshape([x.shape[dim] for dim in kept]).transpose(order)
     totals = numpy.empty((len(table.parts), rows.shape[1]))
-
-    def finish() -> None:
-        target[...] = (totals.reshape(-1, table.columns).sum(0) / count).reshape(target.shape)
+    finish = _finish(totals.reshape(-1, table.columns), count, target, context)
 
     if context.compiled:
         call, scratch = column_totals.compiled, table.scratch(1)
@@ -85,6 +83,27 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
         ones, sums = numpy.ones(len(rows), numpy.float32), table.scratch(1)[:, 0]
         parts = [partial(_by_ones, ones[part], rows[part], sums[i], totals[i]) for i, part in enumerate(table.parts)]
     return [context.in_parts(parts), finish]
+
+
+@jit.kernel("void(f8[:,::1], i8, f4[::1])", exact=True)
+def add_totals(totals: Any, count: int, target: Any) -> None:
+    """Leave the sums of the parts' totals, divided by ``count``."""
+    for j in range(target.size):
+        total = totals[0, j]
+        for part in range(1, totals.shape[0]):
+            total += totals[part, j]
+        target[j] = total / count
+
+
+def _finish(totals: Array, count: int, target: Array, context: Context) -> Run:
+    """Return the call for what the parts left."""
+    if context.compiled and target.flags.c_contiguous:
+        return partial(add_totals.compiled, totals, count, target.reshape(-1))
+
+    def finish() -> None:
+        target[...] = (totals.sum(0) / count).reshape(target.shape)
+
+    return finish
 
 
 def _by_ones(ones: Array, rows: Array, sums: Array, total: Array) -> None:
