@@ -48,23 +48,28 @@ def first_of(number: Any, squares: Any) -> Any:
     return number // per_image, place // squares[1], place % squares[1]
 
 
-@jit.kernel("void(f4[:,:,:,::1], f4[:,:,::1], i8, i8, UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, f4[:,:,::1], b1, i8)")
+@jit.kernel(
+    "void(f4[:,:,:,::1], f4[:,:,::1], i8[::1], i8, i8, UniTuple(i8, 2), UniTuple(i8, 2), i8, i8, f4[:,:,::1], b1, i8)"
+)
 def to_points(
-    image: Any, padded: Any, first: Any, count: Any, squares: Any, start: Any, size: Any, band: Any, points: Any,
+    image: Any, padded: Any, filled: Any, first: Any, count: Any, squares: Any, start: Any, size: Any, band: Any, points: Any,
     is_gradient: Any, lanes: Any,
 ) -> None:  # fmt: skip
     """Leave squares ``first .. first + count`` of images ``[N, H, W, C]`` at the points in ``points [36, squares, C]``.
 
     ``squares`` is their number along each dim of an image; the first begins at ``start`` and has ``size`` rows, and
-    the next one begins 4 further. ``band`` rows of them are copied at a time to ``padded``, with zeros around.
+    the next one begins 4 further. ``band`` rows of them are copied at a time to ``padded``, with zeros around;
+    ``filled`` keeps which ones these are from one block to the next.
     """
     channels, vectors = image.shape[3], image.shape[3] // lanes  # a range's step would cost a division each time
     row, step = padded.shape[1] * channels, points.shape[1] * channels
     number, y, x = first_of(first, squares)
-    top = -band
+    top = y // band * band
     for i in range(count):
-        if y >= top + band or y < top or i == 0:
-            top = y // band * band
+        if y == top + band:
+            top = y
+        if filled[0] != number or filled[1] != top:
+            filled[0], filled[1] = number, top
             height = (min(band, squares[0] - top) - 1) * 4 + size
             fill(image[number], padded[:height], start[0] + 4 * top, start[1])
         at, to = (y - top) * 4 * row + x * 4 * channels, i * channels
@@ -77,7 +82,7 @@ def to_points(
         if x == squares[1]:
             x, y = 0, y + 1
         if y == squares[0]:
-            y, number, top = 0, number + 1, -band
+            y, number, top = 0, number + 1, 0
 
 
 @jit.kernel("void(f4[:,:,::1], i8, i8, UniTuple(i8, 2), f4[:,:,:,::1], f4[::1], f4[:,:,::1], i8)")
@@ -151,11 +156,11 @@ def winograd(
     padded = numpy.empty((4 * band + 2, 4 * squares[1] + 2, channels), numpy.float32)
     seen = numpy.empty((36, block + 1, channels), numpy.float32)
     products = numpy.empty((36, block + 1, outputs), numpy.float32)
-    corner = numpy.empty((4, 4, outputs), numpy.float32)
+    corner, filled = numpy.empty((4, 4, outputs), numpy.float32), numpy.full(2, -1)
     total = out.shape[0] * squares[0] * squares[1]
     for first in range(0, total, block):
         count = min(block, total - first)
-        to_points(image, padded, first, count, squares, start, 6, band, seen, False, lanes)
+        to_points(image, padded, filled, first, count, squares, start, 6, band, seen, False, lanes)
         multiply_points(seen, kernels, spare, products, -(-count // rows))
         from_points(products, first, count, squares, out, bias, corner, lanes)
 
@@ -174,11 +179,12 @@ def winograd_weight(
     seen = numpy.empty((36, block + 1, channels), numpy.float32)
     given = numpy.empty((36, block + 1, outputs), numpy.float32)
     sums = numpy.empty((36, channels, outputs), numpy.float32)
+    of_image, of_gradient = numpy.full(2, -1), numpy.full(2, -1)
     count = gy.shape[0] * squares[0] * squares[1]
     for first in range(0, count, block):
         some = min(block, count - first)
-        to_points(image, padded, first, some, squares, start, 6, band, seen, False, lanes)
-        to_points(gy, whole, first, some, squares, (0, 0), 4, band, given, True, lanes)
+        to_points(image, padded, of_image, first, some, squares, start, 6, band, seen, False, lanes)
+        to_points(gy, whole, of_gradient, first, some, squares, (0, 0), 4, band, given, True, lanes)
         for point in range(36):
             turned = seen[point, :some].T
             for left in range(0, outputs, width):
