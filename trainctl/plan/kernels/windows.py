@@ -57,8 +57,12 @@ def return_from(gy: Any, choice: Any, y: Any, gx: Any, kernel: Any, masks: Any, 
                         c = v * lanes
                         there = to + (r * width + q) * channels + c
                         give(gy, choice, y, at + c, gx, there, r * kernel[1] + q, masks)
-    gx[:, gy.shape[1] * kernel[0] :] = 0
-    gx[:, :, gy.shape[2] * kernel[1] :] = 0
+    for number in range(gx.shape[0]):  # rows and columns that no window sees
+        for i in range(height):
+            for j in range(gy.shape[2] * kernel[1] if i < gy.shape[1] * kernel[0] else 0, width):
+                line = gx[number, i, j]
+                for c in range(channels):
+                    line[c] = 0
 
 
 def _last(image: Array) -> Array:

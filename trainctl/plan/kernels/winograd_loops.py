@@ -15,6 +15,7 @@ from trainctl.backend import jit
 from trainctl.plan.kernels.convolution_loops import fill
 from trainctl.plan.kernels.tile import tile
 from trainctl.plan.kernels.vectors import (
+    copy_vector,
     gradient_square,
     input_square,
     kernel_gradient_square,
@@ -103,11 +104,10 @@ def from_points(
             for v in range(vectors):
                 c = v * lanes
                 output_square(points, i * channels + c, 6 * step, step, corner, c, 4 * channels, channels, bias, c)
-            size = min(4, width - 4 * x) * channels
             for r in range(min(4, height - 4 * y)):
-                target, found = out[number, 4 * y + r, 4 * x :].reshape(-1), corner[r].reshape(-1)
-                for k in range(size):
-                    target[k] = found[k]
+                at = ((number * height + 4 * y + r) * width + 4 * x) * channels
+                for v in range(min(4, width - 4 * x) * vectors):
+                    copy_vector(corner, r * 4 * channels + v * lanes, 0, 0, out, at + v * lanes, 0, 0)
         x += 1
         if x == squares[1]:
             x, y = 0, y + 1
