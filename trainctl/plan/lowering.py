@@ -181,7 +181,30 @@ def lowered(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if context.blas_threads > 1 and record.op in PRODUCTS:
         return None
     lowering = LOWERINGS.get(record.op)
-    return None if lowering is None else lowering(record, arrays, outs, context)
+    if lowering is None:
+        return None
+    return lowering(record, arrays, outs, context) or _unstretched(lowering, record, arrays, outs, context)
+
+
+def _unstretched(
+    lowering: Lowering, record: Apply, arrays: list[Any], outs: list[Any], context: Context
+) -> list[Run] | None:
+    """Return the calls for copies of what is stretched over a result's shape: loops take elements that are there."""
+    from trainctl.plan.kernels.copying import laid_out
+
+    out = next((each for each in outs if each is not None), None)
+    if not context.compiled or out is None:
+        return None
+    found, copies = list(arrays), []
+    for place, each in enumerate(arrays):
+        if isinstance(each, numpy.ndarray) and each.shape == out.shape and each.size and 0 in each.strides:
+            found[place] = numpy.empty_like(out)
+            calls = laid_out(each, found[place]) if plain_float(each, out) else None
+            if calls is None:
+                return None
+            copies.append(context.in_parts(calls))
+    runs = lowering(record, found, outs, context) if copies else None
+    return None if runs is None else [*copies, *runs]
 
 
 def lowered_effect(record: Effect, context: Context) -> Run:

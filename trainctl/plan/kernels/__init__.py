@@ -10,7 +10,6 @@ from trainctl.plan.kernels import (
     pooling,
     products,
     rectified_norm,
-    rectifier,
     recurrent,
     reduction,
     softmax,
@@ -19,5 +18,5 @@ from trainctl.plan.kernels import (
 
 __all__ = [
     "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products",
-    "rectified_norm", "rectifier", "recurrent", "reduction", "softmax", "windows",
+    "rectified_norm", "recurrent", "reduction", "softmax", "windows",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Arithmetic on elements in compiled loops, with the bits of NumPy's: no call of the interpreter stands between them.
 
-Large arrays are cut into blocks by :mod:`trainctl.plan.elementwise`, which takes the loops from :data:`LOOPS`; small
-ones are done here. A number, or an array without dims, is an array of one element to a loop.
+Neighbours go block by block through large arrays in :mod:`trainctl.plan.elementwise`, which takes the loops from
+:data:`LOOPS`; the rest is done here. A number, or an array without dims, is an array of one element to a loop.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from trainctl.autograd.ops.elementwise import Sqrt
 from trainctl.autograd.ops.random import Dropout
 from trainctl.autograd.ops.shape import Clone
 from trainctl.backend import jit
+from trainctl.backend.arrays import Array
 from trainctl.plan.fused_ops import Follow
 from trainctl.plan.kernels.copying import copy_elements
-from trainctl.plan.kernels.rectifier import rectify, rectify_gradient
-from trainctl.plan.lowering import Context, Run, lowers, plain_float
+from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.memory import memory_order
 from trainctl.plan.trace import Apply
 
-_MOST = 1 << 16  # elements: 10 microseconds, not worth a second thread
+_PART = 1 << 16  # elements that one thread takes at a time
 _TWO, _THREE = "void(f4[::1], f4[::1])", "void(f4[::1], f4[::1], f4[::1])"
 
 
@@ -108,6 +108,20 @@ def square_root(x: Any, y: Any) -> None:
         y[i] = numpy.sqrt(x[i])
 
 
+@jit.kernel("void(f4[::1], f4[::1])", exact=True)
+def rectify(x: Any, y: Any) -> None:
+    """Leave each element where it is positive or NaN, else 0."""
+    for i in range(x.size):
+        y[i] = numpy.float32(0) if x[i] <= 0 else x[i]
+
+
+@jit.kernel("void(f4[::1], f4[::1], f4[::1])", exact=True)
+def rectify_gradient(gy: Any, y: Any, gx: Any) -> None:
+    """Leave ``gy`` where ``y`` is not 0, and ``gy`` times 0 elsewhere."""
+    for i in range(gy.size):
+        gx[i] = gy[i] * numpy.float32(y[i] != 0)
+
+
 LOOPS: dict[type[Op], jit.Kernel] = {
     Add: add, Clone: copy_elements, Div: divide, Dropout: multiply, Mul: multiply, Neg: negate, ReLU: rectify,
     ReLUGradient: rectify_gradient, Sqrt: square_root, Sub: subtract,
@@ -155,13 +169,21 @@ def _counted(arrays: list[Any], out: Any) -> list[Run] | None:
     return [partial(count.compiled, *(each.reshape(1) for each in given))]
 
 
-@lowers(*(op for op in LOOPS if op not in (Clone, ReLU, ReLUGradient)))
+@lowers(*(op for op in LOOPS if op is not Clone))
 def arithmetic(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """One pass."""
     (out,) = outs
-    if not context.compiled or out is None or not 0 < out.size <= _MOST:
+    if not context.compiled or out is None or not out.size:
         return None
     if record.op is Add and out.dtype == numpy.int64:
         return _counted(arrays, out)
-    given = operands(arrays, out)
-    return None if given is None else [partial(LOOPS[record.op].compiled, *given)]
+    given, loop = operands(arrays, out), LOOPS[record.op].compiled
+    if given is None:
+        return None
+    some = cut(out.size, _PART)
+    return [context.in_parts([partial(loop, *(_some(each, part, out.size) for each in given)) for part in some])]
+
+
+def _some(array: Array, part: slice, count: int) -> Array:
+    """Return a part of an array, or its only element."""
+    return array[part] if array.size == count else array

@@ -56,7 +56,8 @@ def sum_to(record: Apply, arrays: list[Any], outs: list[Any], context: Context) 
         and out.flags.c_contiguous
     ):
         return [copied(x, out)]
-    return column_sums(record, arrays, outs, context) or _over_rows(x, dims, out, 1, context)
+    found = column_sums(record, arrays, outs, context) or _over_rows(x, dims, out, 1, context)
+    return found or _between(x, dims, out, 1, context)
 
 
 @lowers(Sum)
@@ -97,7 +98,7 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
     return [context.in_parts(parts), finish]
 
 
-@jit.kernel("void(f4[:,:,::1], i8, f4[:,::1])", exact=True)
+@jit.kernel("void(f4[:,:,:], i8, f4[:,:])", exact=True)
 def sums_between(x: Any, count: int, sums: Any) -> None:
     """Leave the sums over the dim in the middle, in its order, divided by ``count``."""
     for i in range(x.shape[0]):
@@ -126,8 +127,11 @@ def _between(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Con
     lead, inside = math.prod(whole.shape[:first]), math.prod(whole.shape[first : last + 1])
     rows = whole.reshape(lead, inside, -1)
     sums = out.reshape(lead, -1)
-    some = cut(lead, max(1, _LARGE * lead // x.size))
-    return [context.in_parts([partial(sums_between.compiled, rows[part], count, sums[part]) for part in some])]
+    dim = 0 if lead > 1 else 2
+    some = cut(rows.shape[dim], max(1, _LARGE * rows.shape[dim] // x.size))
+    places = [(part,) if lead > 1 else (slice(None), part) for part in some]
+    parts = [partial(sums_between.compiled, rows[(*at[:1], slice(None), *at[1:])], count, sums[at]) for at in places]
+    return [context.in_parts(parts)]
 
 
 @jit.kernel("void(f8[:,::1], i8, f4[::1])", exact=True)
