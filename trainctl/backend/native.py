@@ -41,8 +41,14 @@ def _fits(kind: Any, argument: Any) -> bool:
             and (kind.layout == "A" or bool(argument.flags.c_contiguous))
             and bool(argument.flags.behaved)
         )
-    names = {bool: ("bool",), int: ("int64",), float: ("float32", "float64"), numpy.float32: ("float32",)}
-    return str(kind) in names.get(type(argument), ())
+    if isinstance(argument, tuple):
+        kinds = getattr(kind, "types", None)
+        return kinds is not None and len(kinds) == len(argument) and all(map(_fits, kinds, argument))
+    return str(kind) in _NUMBERS.get(type(argument), ())
+
+
+_FLOATS = ("float32", "float64")
+_NUMBERS = {bool: ("bool", *_FLOATS), int: ("int64", *_FLOATS), float: _FLOATS, numpy.float32: _FLOATS}
 
 
 def words_of(entry: tuple[Any, tuple[Any, ...]]) -> list[int]:
@@ -56,6 +62,8 @@ def words_of(entry: tuple[Any, tuple[Any, ...]]) -> list[int]:
 def _words(kind: Any, argument: Any) -> Sequence[int]:
     if isinstance(argument, numpy.ndarray):  # no owner: the memory is the caller's to keep
         return (0, 0, argument.size, argument.itemsize, argument.ctypes.data, *argument.shape, *argument.strides)
+    if isinstance(argument, tuple):
+        return [*itertools.chain.from_iterable(map(_words, kind.types, argument))]
     if str(kind) == "float32":
         return struct.unpack("<q", struct.pack("<fxxxx", argument))
     if str(kind) == "float64":

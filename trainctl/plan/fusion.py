@@ -10,6 +10,9 @@ import numpy
 
 from trainctl.autograd.ops.embedding import SumRows
 from trainctl.plan.liveness import read_by, values_in
+from trainctl.plan.neighbours import Neighbours
+from trainctl.plan.norm_fusion import gradients_rectified, outputs_rectified, running_statistics
+from trainctl.plan.pool_fusion import pooled
 from trainctl.plan.trace import Apply, Gradient, Record, RowsGradient, Value
 
 _FEW = 4  # a gradient is kept as rows where the table has at least so many times the rows that can be used
@@ -19,13 +22,19 @@ def fused(records: list[Record], result: Any, compiled: bool) -> list[Record]:
     """Return records that do the same with less work.
 
     Args:
-        records: of a trace.
+        records: of a trace, their values laid out.
         result: what the step returns.
-        compiled: whether loops may be Numba's; rows of gradients have no others.
+        compiled: whether loops may be Numba's; what is fused has no others.
     """
+    if not compiled:
+        return records
+    for fuse in (pooled, outputs_rectified, gradients_rectified, running_statistics):
+        near = Neighbours(records, result)
+        fuse(near)
+        records = near.records()
     readers = Counter(value.root for record in records for value in read_by(record))
     readers.update(value.root for value in values_in(result))
-    return _gradients_of_rows(records, readers) if compiled else records
+    return _gradients_of_rows(records, readers)
 
 
 def _gradients_of_rows(records: list[Record], readers: Counter[Value]) -> list[Record]:

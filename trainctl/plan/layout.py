@@ -6,13 +6,11 @@ channels as its columns. Their shapes stay ``[N, C, H, W]``; only the strides di
 
 from __future__ import annotations
 
-import math
-
 import numpy
 
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.backend.arrays import Array
-from trainctl.plan.memory import array_in, strides_in
+from trainctl.plan.memory import stand_in, strides_in
 from trainctl.plan.trace import Apply, Record, Value, Write
 
 CHANNELS_LAST = (0, 2, 3, 1)
@@ -52,7 +50,7 @@ def _settle_views(records: list[Record]) -> None:
             continue
         source = record.inputs[0]
         if source not in seen:
-            seen[source] = _stand_in(source)
+            seen[source] = stand_in(source)
         arrays = [seen[source], *record.inputs[1:]]
         with numpy.errstate(all="ignore"):
             result = record.node().forward(*arrays)
@@ -63,11 +61,3 @@ def _settle_views(records: list[Record]) -> None:
                 continue
             value.base = source.root if record.is_view else None
             value.strides, seen[value] = array.strides, array
-
-
-def _stand_in(value: Value) -> Array:
-    """Return an array laid out as a value that is no view; of memory that nobody touches, so it costs none."""
-    if value.array is not None:
-        return value.array
-    size = math.prod(value.shape) * value.dtype.itemsize
-    return array_in(numpy.empty(size, numpy.uint8), 0, value.shape, value.dtype, value.strides)

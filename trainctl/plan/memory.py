@@ -77,6 +77,14 @@ def array_in(memory: Any, offset: int, shape: tuple[int, ...], dtype: Any, strid
     return flat.reshape([shape[i] for i in order]).transpose(numpy.argsort(order) if order else None)
 
 
+def stand_in(value: Any) -> Any:
+    """Return an array laid out as a value that is no view; of memory that nobody touches, so it costs none."""
+    if value.array is not None:
+        return value.array
+    size = math.prod(value.shape) * value.dtype.itemsize
+    return array_in(numpy.empty(size, numpy.uint8), 0, value.shape, value.dtype, value.strides)
+
+
 def memory_order(shape: tuple[int, ...], strides: tuple[int, ...]) -> list[int]:
     """Return the dimensions from the slowest to the fastest.
 

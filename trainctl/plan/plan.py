@@ -16,6 +16,7 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
+from trainctl.plan.fused_ops import Follow
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
@@ -48,8 +49,9 @@ class Plan:
 
     def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        self.records = fused(without_dead_work(trace), trace.result, settings.compiled)
-        lay_out(self.records)
+        records = without_dead_work(trace)
+        lay_out(records)
+        self.records = fused(records, trace.result, settings.compiled)
         by_tiles = settings.compiled and tile.pays()  # on one thread as fast as BLAS on two, and no worker spins
         share = 1 if settings.deterministic or by_tiles else blas_threads(self.records, settings.threads)
         self.context = Context(settings.threads, settings.compiled, share)
@@ -186,7 +188,8 @@ class Plan:
         if isinstance(record, Write):
             changed = record.inputs[0].root.tensor
             bump = [] if changed is None else [Note(changed._bump_version)]
-            return [partial(_overwrite, node, arrays), *bump]
+            runs = lowered(record, arrays, arrays[:1], self.context) if record.op is Follow else None
+            return [*(runs or [partial(_overwrite, node, arrays)]), *bump]
         if record.is_view:
             self._see(record, node, arrays)
             return []

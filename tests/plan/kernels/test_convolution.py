@@ -21,6 +21,9 @@ CASES = [
     ((2, 4, 12, 12), (16, 4, 3, 3), 1, 2, 2),
     ((70, 2, 30, 30), (4, 2, 3, 3), 1, 1, 1),
     ((1, 1, 3, 3), (1, 1, 3, 3), 1, 0, 1),
+    ((5, 16, 12, 12), (32, 16, 3, 3), 1, 1, 1),
+    ((3, 32, 9, 15), (64, 32, 3, 3), 1, 2, 1),
+    ((33, 64, 7, 8), (16, 64, 3, 3), 1, 0, 1),
 ]
 cases = pytest.mark.parametrize(("shape", "kernel", "stride", "padding", "dilation"), CASES)
 
@@ -48,7 +51,30 @@ def test_convolution(shape, kernel, stride, padding, dilation, bias):
     params = options(stride, padding, dilation)
     arrays = [uniform(*shape, order=LAST), uniform(*kernel, seed=1), *([uniform(kernel[0], seed=2)] if bias else [])]
     (y,) = forward(Convolution, params, arrays)
-    check(Convolution, params, arrays, [last(*y.shape)], rtol=1e-4)
+    check(Convolution, params, arrays, [last(*y.shape)], rtol=1e-4, atol=5e-5)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 9, 8), (3, 1, 12, 40), (2, 2, 20, 5)])
+@pytest.mark.parametrize("given", [(1, 1, 1), (2, 3, 1), (1, 2, (2, 1)), ((2, 1), (0, 1), (1, 3)), (1, 0, 1)])
+def test_few_channels_as_they_are_read(shape, given):
+    """Images of few channels lie channels first."""
+    params, x, weight = (
+        options(*given),
+        uniform(*shape),
+        uniform(16, shape[1], 3, 3 if given[2] != (1, 3) else 1, seed=1),
+    )
+    (y,) = forward(Convolution, params, [x, weight])
+    check(Convolution, params, [x, weight, uniform(16, seed=2)], [last(*y.shape)], rtol=1e-4)
+    gy = uniform(*y.shape, seed=2, order=LAST)
+    made = [lambda: np.empty(weight.shape, np.float32)]
+    check(ConvolutionWeightGradient, {**params, "kernel": weight.shape}, [x, gy], made, atol=1e-3)
+
+
+def test_many_channels_that_lie_otherwise():
+    x, weight = uniform(3, 16, 9, 10), uniform(32, 16, 3, 3, seed=1)
+    for params in (options(1, 1, 1), options(2, 1, 1)):
+        (y,) = forward(Convolution, params, [x, weight])
+        check(Convolution, params, [x, weight], [last(*y.shape)], rtol=1e-4, atol=5e-5)
 
 
 @cases
@@ -64,4 +90,4 @@ def test_gradients(shape, kernel, stride, padding, dilation):
         [lambda: np.empty(kernel, np.float32)],
         atol=1e-3,
     )
-    check(ConvolutionInputGradient, {**params, "shape": shape}, [gy, weight], [last(*shape)], rtol=1e-4)
+    check(ConvolutionInputGradient, {**params, "shape": shape}, [gy, weight], [last(*shape)], rtol=1e-4, atol=5e-5)

@@ -9,13 +9,15 @@ from trainctl.plan.kernels import (
     normalization,
     pooling,
     products,
+    rectified_norm,
     rectifier,
     recurrent,
     reduction,
     softmax,
+    windows,
 )
 
 __all__ = [
-    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products", "rectifier", "recurrent",
-    "reduction", "softmax",
+    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products",
+    "rectified_norm", "rectifier", "recurrent", "reduction", "softmax", "windows",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ import numpy
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
 from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import direct_convolution
+from trainctl.plan.kernels import convolution_phases, direct_convolution, winograd
 from trainctl.plan.kernels.direct_convolution import is_direct
 from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers
 from trainctl.plan.trace import Apply
@@ -136,7 +136,8 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if image is None:
         return None
     if is_direct(columns, context):
-        return direct_convolution.products(columns, image, _last(out), weight, bias[0] if bias else None, context)
+        windows, kernels = direct_convolution.windows_of(columns), weight.transpose(2, 3, 1, 0)
+        return winograd.or_direct(windows, image, _last(out), kernels, bias[0] if bias else None, context)
     return _products(columns, image, _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
 
 
@@ -178,9 +179,9 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     if image is None or gradient is None:
         return None
     target = out.transpose(2, 3, 1, 0)
-    direct = direct_convolution.weight_sums(columns, image, gradient, context) if is_direct(columns, context) else None
+    direct = _sums_on_tiles(columns, image, gradient, context) if is_direct(columns, context) else None
     if direct is not None:
-        return [direct[0], partial(_finish, direct[1], target)]
+        return [*direct[0], direct_convolution.added_up(direct[1], target, context)]
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
@@ -203,6 +204,12 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     return [context.in_parts(runs), partial(_finish, sums, target)]
 
 
+def _sums_on_tiles(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[list[Run], Array] | None:
+    windows = direct_convolution.windows_of(columns)
+    fast = winograd.pays(windows, image.shape[3], gradient.shape[3])
+    return (winograd if fast else direct_convolution).weight_sums(windows, image, gradient, context)
+
+
 def _finish(sums: Array, target: Array) -> None:
     """Leave the sum of all parts, in order, in ``target``."""
     for other in sums[1:]:
@@ -219,7 +226,7 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
     options = record.params
     columns = Columns(out.shape, weight.shape[2:], options, gy.dtype)
     if columns.places == gy.shape[2:] and columns.dilation == (1, 1) and is_direct(columns, context):
-        return direct_convolution.input_products(columns, _last(gy), _last(out), weight, context)
+        return convolution_phases.input_products(columns, _last(gy), _last(out), weight, context)
     room = tuple(
         d * (k - 1) - p for d, k, p in zip(options["dilation"], weight.shape[2:], options["padding"], strict=True)
     )

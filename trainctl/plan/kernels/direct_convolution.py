@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels import convolution_loops as loops
+from trainctl.plan.kernels import few_channels_loops as few
 from trainctl.plan.kernels import tile
-from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one
+from trainctl.plan.lowering import Context, Run, cut
 
 if TYPE_CHECKING:
     from trainctl.plan.kernels.convolution import Columns
 
 Pair = tuple[int, int]
 
-_CACHED = 1 << 18  # bytes of padded images worked on at once
-_PARTS = 8  # in how many parts a batch is summed over, at the most
-_NOTHING = numpy.empty(0, numpy.float32)
+_BAND = 1 << 14  # numbers of padded rows worked on at once
+_LARGE = 1 << 18  # multiplications from which work is worth a part of its own
+PARTS = 16  # of a batch, at most
+SUMS = 8  # in how many parts a batch is summed over, at the most
+_FEW = 16  # numbers that a row of a window sees: from here they are worth a product of their own
+NOTHING = numpy.empty(0, numpy.float32)
 
 
 def is_direct(columns: Columns, context: Context) -> bool:
@@ -32,221 +35,169 @@ def is_direct(columns: Columns, context: Context) -> bool:
     return context.compiled and tile.pays() and runs_through and columns.dtype == numpy.float32
 
 
-def _windows(padded: Array, start: Pair, places: Pair, kernel: Pair, stride: Pair, dilation: int = 1) -> Array:
-    """Return what the rows of windows see of ``[n, H, W, C]``: ``[n, places, kernel's rows, places, kernel's width * C]``."""
-    n, h, w, c = padded.strides
-    shape = (len(padded), places[0], kernel[0], places[1], kernel[1] * padded.shape[3])
-    steps = (n, h * stride[0], h * dilation, w * stride[1], c)
-    return numpy.lib.stride_tricks.as_strided(padded[:, start[0] :, start[1] :], shape, steps)
-
-
-class Padded:
-    """Images ``[N, H, W, C]`` with room around them, a few at a time, and several views of their windows.
-
-    Args:
-        images: the images.
-        before: how many rows and columns of zeros come before them.
-        after: how many come after them.
-        see: returns the views of padded images.
+@dataclass(frozen=True)
+class Windows:
+    """Where the windows of a convolution of images ``[N, H, W, C]`` lie.
 
     Attributes:
-        chunks: slices of images.
+        start: where the first window begins; before the image where negative.
+        places: how many there are along each dim.
+        kernel: their size.
+        step: the distance from one to the next.
+        dilation: of the kernel.
     """
 
-    def __init__(self, images: Array, before: Pair, after: Pair, see: Callable[[Array], list[Array]]) -> None:
-        self.images, self._see = images, see
-        batch, *spatial, channels = images.shape
-        self._before = before
-        self._padded = (*(b + size + a for b, size, a in zip(before, spatial, after, strict=True)), channels)
-        self._is_there = not any((*before, *after)) and images.flags.c_contiguous
-        self._size = max(1, min(batch, _CACHED // (4 * max(1, math.prod(self._padded)))))
-        self.chunks = cut(batch, self._size)
-        self._workspace = Workspace(self._scratch)
+    start: Pair
+    places: Pair
+    kernel: Pair
+    step: Pair
+    dilation: Pair = (1, 1)
 
-    def _scratch(self) -> tuple[Array, list[Array]]:
-        """Return the inside of padded images, whose edge stays 0, and the views."""
-        if self._is_there:
-            return _NOTHING, []
-        padded = numpy.zeros((self._size, *self._padded), numpy.float32)
-        (top, left), (height, width) = self._before, self.images.shape[1:3]
-        return padded[:, top : top + height, left : left + width], self._see(padded)
+    def are_inside(self, image: Array) -> bool:
+        """Return whether none sticks out of images."""
+        along = zip(self.start, self.places, self.kernel, self.step, self.dilation, image.shape[1:3], strict=True)
+        return all(s >= 0 and s + (n - 1) * step + (k - 1) * d < size for s, n, k, step, d, size in along)
 
-    def call(self, images: slice, function: Callable[[list[Array]], None]) -> Run:
-        """Return the call of a function with the views of a chunk."""
-        seen = self.images[images]
-        if self._is_there:
-            return partial(function, self._see(seen))
-        count = len(seen)
+    def rows_at_once(self, channels: int) -> int:
+        """Return how many rows of places are worked on at a time."""
+        across = (self.places[1] - 1) * self.step[1] + self.kernel[1]
+        return max(1, min(self.places[0], _BAND // (across * channels * self.step[0])))
 
-        def run() -> None:
-            scratch = self._workspace.take()
-            inside, views = scratch
-            inside[:count] = seen
-            function(views if count == self._size else [each[:count] for each in views])
-            self._workspace.give_back(scratch)
-
-        return run
+    def columns_at_once(self, channels: int) -> int:
+        """Return how many rows of places' columns are worked on at a time."""
+        return max(1, min(self.places[0], _BAND // 2 // (math.prod(self.kernel) * channels * self.places[1])))
 
 
-def _of_columns(columns: Columns, image: Array) -> Padded:
-    """Return the padded images of a convolution, whose one view is of its windows."""
-    see = partial(
-        _windows, start=(0, 0), places=columns.places, kernel=columns.kernel, stride=columns.stride,
-        dilation=columns.dilation[0],
-    )  # fmt: skip
-    return Padded(image, columns.padding, columns.padding, lambda padded: [see(padded)])
+def windows_of(columns: Columns) -> Windows:
+    """Return the windows of a convolution."""
+    above, beside = columns.padding
+    return Windows((-above, -beside), columns.places, columns.kernel, columns.stride, columns.dilation)
 
 
-class Kernels:
-    """Kernels ``[rows, width, in, out]``, packed anew by every replay.
+def channels_first(image: Array) -> Array | None:
+    """Return images ``[N, H, W, C]`` as ``[N, C, H, W]`` if they lie so and have few channels."""
+    first = image.transpose(0, 3, 1, 2)
+    return first if first.flags.c_contiguous and image.shape[3] * 3 < _FEW else None
 
-    Args:
-        given: the view of the weight.
 
-    Attributes:
-        by_row: what the loops take.
-    """
+@jit.kernel("void(f4[:,:,:,:], f4[:,:,:,::1])")
+def lay_out(given: Any, image: Any) -> None:
+    """Copy images that lie otherwise."""
+    for number in range(given.shape[0]):
+        image[number] = given[number]
 
-    def __init__(self, given: Array) -> None:
-        self.given, (rows, width, inside, outside) = given, given.shape
-        self._packed = tile.panels(rows * width * inside, outside)
-        self.by_row = self._packed.reshape(len(self._packed), rows, width * inside, -1)
-        self._pack = tile.pack.compiled
 
-    def prepare(self) -> None:
-        """Pack them."""
-        self._pack(numpy.ascontiguousarray(self.given).reshape(-1, self.given.shape[3]), self._packed, 0)
+def channels_last(image: Array, context: Context) -> tuple[Array, list[Run]]:
+    """Return images ``[N, H, W, C]`` that lie so, and the calls that make them where they are others."""
+    if image.flags.c_contiguous:
+        return image, []
+    same = numpy.empty(image.shape, numpy.float32)
+    return same, [context.in_parts([partial(lay_out.compiled, image[some], same[some]) for some in cut(len(image), 4)])]
+
+
+def parts_of(batch: int, work: int, most: int) -> list[slice]:
+    """Return a batch in parts, given how many multiplications all of it takes."""
+    count = max(1, min(most, batch, work // _LARGE))
+    return cut(batch, -(-batch // count))
+
+
+def packing(given: Array, context: Context) -> tuple[Array, Run]:
+    """Return room for kernels ``[rows, width, C, O]`` in panels ``[panels, rows * width * C, width]``, and what fills it."""
+    packed = tile.panels(math.prod(given.shape[:3]), given.shape[3])
+    width, pack = packed.shape[2], loops.pack_kernels.compiled
+    calls: list[Run] = [partial(pack, given[..., i * width :], packed[i : i + 1]) for i in range(len(packed))]
+    return packed, context.in_parts(calls)
+
+
+def _by_row(packed: Array, rows: int) -> Array:
+    """Return panels with the kernel's rows apart."""
+    return packed.reshape(len(packed), rows, packed.shape[1] // rows, packed.shape[2])
 
 
 def products(
-    columns: Columns, image: Array, result: Array, weight: Array, bias: Array | None, context: Context
+    windows: Windows, image: Array, result: Array, given: Array, bias: Array | None, context: Context
 ) -> list[Run]:
-    """Return the calls that leave the products of an image's windows with kernels in ``result`` (both ``[N, H, W, C]``)."""
-    padded, kernels = _of_columns(columns, image), Kernels(weight.transpose(2, 3, 1, 0))
-    corners, convolve = Workspace(partial(tile.corner, result.shape[3])), loops.convolve.compiled
-    shift = _NOTHING if bias is None else bias
+    """Return the calls that leave the products of windows with kernels in ``result`` (``[N, H, W, O]``, perhaps with gaps).
 
-    def part(images: slice) -> Run:
-        target = result[images]
+    ``given``: the kernels, ``[rows, width, C, O]``.
+    """
+    packed, pack = packing(given, context)
+    shift = NOTHING if bias is None else bias
+    parts = parts_of(len(image), result.size * packed.shape[1], PARTS)
+    first = channels_first(image)
+    if first is not None and result.flags.c_contiguous:
+        where = (
+            windows.start,
+            windows.step,
+            windows.dilation,
+            windows.kernel,
+            windows.columns_at_once(image.shape[3]),
+            tile.lanes(),
+        )
+        runs = [
+            partial(few.convolve_few.compiled, first[p], packed, tile.corner(result.shape[3]), result[p], shift, *where)
+            for p in parts
+        ]
+        return [pack, context.in_parts(runs)]
+    seen, copied = channels_last(image, context)
+    by_row = _by_row(packed, windows.kernel[0])
+    place = (
+        windows.start,
+        windows.step,
+        windows.dilation[0],
+        windows.rows_at_once(image.shape[3]),
+        windows.are_inside(image),
+    )
+    runs = [
+        partial(loops.convolve.compiled, seen[p], by_row, tile.corner(result.shape[3]), result[p], shift, *place)
+        for p in parts
+    ]
+    return [pack, *copied, context.in_parts(runs)]
 
-        def multiply(views: list[Array]) -> None:
-            corner = corners.take()
-            convolve(views[0], kernels.by_row, corner, target, shift)
-            corners.give_back(corner)
 
-        return padded.call(images, multiply)
-
-    return [kernels.prepare, context.in_parts([part(images) for images in padded.chunks])]
-
-
-def weight_sums(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[Run, Array] | None:
-    """Return the call that leaves the weight's gradient ``[kernel * C, O]`` in parts, and the parts.
+def weight_sums(windows: Windows, image: Array, gradient: Array, context: Context) -> tuple[list[Run], Array] | None:
+    """Return the calls that leave the weight's gradient ``[kernel * C, O]`` in parts, and the parts.
 
     None where the output's channels do not fill tiles.
     """
-    channels = gradient.shape[3]
-    if channels % tile.shape_for(channels)[1]:
+    depth, outputs = math.prod(windows.kernel) * image.shape[3], gradient.shape[3]
+    if outputs % tile.shape_for(outputs)[1]:
         return None
-    padded, corners = _of_columns(columns, image), Workspace(partial(tile.corner, channels))
-    parts = cut(len(padded.chunks), -(-len(padded.chunks) // _PARTS))
-    sums, add = numpy.empty((len(parts), columns.depth, channels), numpy.float32), loops.convolve_weight.compiled
-
-    def chunk(images: slice, total: Array, fresh: bool) -> Run:
-        given = gradient[images]
-
-        def multiply(views: list[Array]) -> None:
-            corner = corners.take()
-            add(views[0].transpose(0, 2, 1, 4, 3), given, corner, total, fresh)
-            corners.give_back(corner)
-
-        return padded.call(images, multiply)
-
-    runs = [
-        one_by_one([chunk(images, sums[number], place == 0) for place, images in enumerate(padded.chunks[part])])
-        for number, part in enumerate(parts)
-    ]
-    return context.in_parts(runs), sums
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Every ``stride``-th place of an image along one dim, whose gradients come from windows of the output's gradient.
-
-    Attributes:
-        places: these places.
-        count: how many there are.
-        taps: the kernel's numbers that they met, in the kernel's order; a window meets them from the last to the first.
-        length: how many these are.
-        start: where the first window begins; before the gradient where negative.
-    """
-
-    places: slice
-    count: int
-    taps: slice
-    length: int
-    start: int
-
-
-def phases(size: int, kernel: int, stride: int, padding: int) -> list[Phase]:
-    """Return the phases of a dim: place i met number k at the output's place ``(i + padding - k) / stride``.
-
-    Example:
-        >>> [(each.places.start, each.taps.start, each.length, each.start) for each in phases(8, 3, 2, 1)]
-        [(0, 1, 1, 0), (1, 0, 2, 0)]
-    """
-    found = []
-    for first in range(min(stride, size)):
-        last, begin = divmod(first + padding, stride)
-        length = len(range(begin, kernel, stride))
-        places, taps = slice(first, None, stride), slice(begin, None, stride)
-        found.append(Phase(places, -(-(size - first) // stride), taps, length, last - length + 1))
-    return found
-
-
-def input_products(columns: Columns, gradient: Array, result: Array, weight: Array, context: Context) -> list[Run]:
-    """Return the calls that leave the gradient of a convolution's input in ``result`` (both ``[N, H, W, C]``).
-
-    For each pair of phases that is a convolution with the kernel's numbers that their places met. Dilation is 1.
-    """
-    along = zip(columns.spatial, columns.kernel, columns.stride, columns.padding, strict=True)
-    pairs = list(product(*(phases(*each) for each in along)))
-    met = [(y, x) for y, x in pairs if y.length and x.length]
-    nothing = [result[:, y.places, x.places] for y, x in pairs if not (y.length and x.length)]
-    rooms = [_room([pair[dim] for pair in met], columns.places[dim]) for dim in (0, 1)]
-    (top, bottom), (left, right) = rooms
-
-    def see(padded: Array) -> list[Array]:
-        return [
-            _windows(padded, (top + y.start, left + x.start), (y.count, x.count), (y.length, x.length), (1, 1))
-            for y, x in met
+    parts = parts_of(len(image), gradient.size * depth, SUMS)
+    sums, first = numpy.empty((len(parts), depth, outputs), numpy.float32), channels_first(image)
+    if first is not None:
+        where = (
+            windows.start,
+            windows.step,
+            windows.dilation,
+            windows.kernel,
+            windows.columns_at_once(image.shape[3]),
+            tile.lanes(),
+        )
+        runs = [
+            partial(
+                few.convolve_few_weight.compiled, first[p], gradient[p], tile.corner(outputs), sums[i][None], *where
+            )
+            for i, p in enumerate(parts)
         ]
-
-    padded = Padded(gradient, (top, left), (bottom, right), see)
-    kernels = [Kernels(weight[:, :, y.taps, x.taps][:, :, ::-1, ::-1].transpose(2, 3, 0, 1)) for y, x in met]
-    corners, convolve = Workspace(partial(tile.corner, result.shape[3])), loops.convolve.compiled
-
-    def part(images: slice) -> Run:
-        targets = [result[images, y.places, x.places] for y, x in met]
-
-        def multiply(views: list[Array]) -> None:
-            corner = corners.take()
-            for view, kernel, target in zip(views, kernels, targets, strict=True):
-                convolve(view, kernel.by_row, corner, target, _NOTHING)
-            corners.give_back(corner)
-
-        return padded.call(images, multiply)
-
-    def prepare() -> None:
-        for each in kernels:
-            each.prepare()
-        for each in nothing:
-            each[...] = 0
-
-    return [prepare, context.in_parts([part(images) for images in padded.chunks])]
+        return [context.in_parts(runs)], sums
+    seen, copied = channels_last(image, context)
+    totals = sums.reshape(len(parts), windows.kernel[0], -1, outputs)
+    place = (
+        windows.start,
+        windows.step,
+        windows.dilation[0],
+        windows.rows_at_once(image.shape[3]),
+        windows.are_inside(image),
+    )
+    runs = [
+        partial(loops.convolve_weight.compiled, seen[p], gradient[p], tile.corner(outputs), totals[i], *place)
+        for i, p in enumerate(parts)
+    ]
+    return [*copied, context.in_parts(runs)], sums
 
 
-def _room(dim: list[Phase], places: int) -> Pair:
-    """Return how many zeros the windows of some phases see before and after the places of a gradient."""
-    first = min((each.start for each in dim), default=0)
-    end = max((each.start + each.count - 1 + each.length for each in dim), default=0)
-    return max(0, -first), max(0, end - places)
+def added_up(sums: Array, target: Array, context: Context) -> Run:
+    """Return the call that leaves the sum over parts ``[parts, rows * width * C, O]`` in ``target [rows, width, C, O]``."""
+    by_row = sums.reshape(len(sums), len(target), -1, sums.shape[2])
+    return context.in_parts([partial(loops.add_parts.compiled, by_row[:, r], row) for r, row in enumerate(target)])

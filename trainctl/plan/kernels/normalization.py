@@ -19,8 +19,10 @@ from trainctl.plan.kernels.table import Table
 from trainctl.plan.lowering import Context, Run, lowers, plain_float
 from trainctl.plan.trace import Apply
 
+NOTHING = numpy.empty(0, numpy.float32)
 
-def _one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[str, Array] | None:
+
+def one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[str, Array] | None:
     """Return small arrays as :meth:`Table.each` does, or what stands for one that is None; None where one is not that."""
     found = {}
     for name, (array, by_column, default) in given.items():
@@ -35,13 +37,13 @@ def _one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict
     return found
 
 
-def _dims(record: Apply, x: Array, var: Array) -> tuple[int, ...]:
+def dims_of(x: Array, var: Array) -> tuple[int, ...]:
     """Return over which dims the statistics are: those that ``var`` has not."""
     lead = x.ndim - var.ndim
     return tuple(dim for dim in range(x.ndim) if dim < lead or var.shape[dim - lead] == 1)
 
 
-def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
+def seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
     """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
     if not context.compiled or not plain_float(*arrays):
         return None
@@ -53,7 +55,7 @@ def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table,
 @lowers(Moments)
 def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Mean and variance, in one pass."""
-    found = _seen(context, record.params["dims"], *arrays)
+    found = seen(context, record.params["dims"], *arrays)
     if found is None or any(each is None for each in outs):
         return None
     (table, (x,)), parts = found, found[0].parts
@@ -65,18 +67,7 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     call = loops.column_moments.compiled
     runs: list[Run] = [partial(call, x[part], *sums[:, i], scratch[i]) for i, part in enumerate(parts)]
     counts = numpy.array([part.stop - part.start for part in parts], numpy.float64)
-    means, squares = sums
-    return [context.in_parts(runs), partial(_combine, counts, means, squares, table.times, center, var)]
-
-
-def _combine(counts: Array, means: Array, squares: Array, times: int, center: Array, var: Array) -> None:
-    """Leave the moments of all parts together in ``center`` and ``var``."""
-    shape, weight = (len(counts), times, center.size), counts[:, None, None]
-    total, means = counts.sum() * times, means.reshape(shape)
-    mean = (means * weight).sum((0, 1)) / total
-    apart = ((means - mean) ** 2 * weight).sum((0, 1))
-    center[...] = mean
-    var[...] = (squares.reshape(shape).sum((0, 1)) + apart) / total
+    return [context.in_parts(runs), partial(loops.combine_moments.compiled, counts, *sums, center, var)]
 
 
 @lowers(Standardize)
@@ -86,12 +77,12 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if not plain_float(*(each for each in arrays if each is not None), out):
         return None
     dims = record.params["dims"]
-    found = _seen(context, _dims(record, x, var) if dims is None else dims, x, out)
+    found = seen(context, dims_of(x, var) if dims is None else dims, x, out)
     if found is None:
         return None
     (table, (rows, result)), parts = found, found[0].parts
     by_row = table.over_rows
-    small = _one_for_each(
+    small = one_for_each(
         table,
         {"center": (center, by_row, 0), "var": (var, by_row, 1), "weight": (weight, True, 1), "bias": (bias, True, 0)},
     )
@@ -115,23 +106,23 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     """The gradient of what was standardized, and of the weight: over rows two passes, over columns one."""
     (gy, x, center, var, weight), (gx, gw) = arrays, outs
     given = [each for each in (*arrays, gw) if each is not None]
-    found = _seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
+    found = seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
     if found is None or (weight is None and gw is not None):
         return None
-    table, seen = found
+    table, large = found
     by_row = table.over_rows
-    small = _one_for_each(table, {"center": (center, by_row, 0), "var": (var, by_row, 1), "weight": (weight, True, 1)})
+    small = one_for_each(table, {"center": (center, by_row, 0), "var": (var, by_row, 1), "weight": (weight, True, 1)})
     if small is None:
         return None
     centered, eps = center is not None, record.params["eps"]
     if table.over_rows:
-        return _column_gradient(table, seen, small, gw, centered, eps, context)
+        return _column_gradient(table, large, small, gw, centered, eps, context)
     products = numpy.empty((0, table.columns), numpy.float32) if gw is None else table.rows(gw)
     if products is None:
         return None
     call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
     runs: list[Run] = [
-        partial(call, *(each[p] for each in seen[:2]), _of(middle, p), spread[p], factor, eps, centered, seen[2][p], products[p])
+        partial(call, *(each[p] for each in large[:2]), _of(middle, p), spread[p], factor, eps, centered, large[2][p], products[p])
         for p in table.parts
     ]  # fmt: skip
     return [context.in_parts(runs)]
@@ -142,23 +133,14 @@ def _column_gradient(
 ) -> list[Run]:
     (gy, x, gx), (center, var, weight) = seen, small.values()
     sums, scratch = numpy.empty((len(table.parts), 2, x.shape[1])), table.scratch(4)
-    means = numpy.empty((2, table.columns))
-    count = len(x) * table.times
-
-    def finish() -> None:
-        totals = sums.reshape(len(sums), 2, table.times, table.columns).sum((0, 2))
-        if gw is not None:
-            gw.reshape(-1)[...] = totals[1]
-        numpy.divide(totals, count, out=means)
-        if not centered:
-            means[0] = 0
-
+    means, along = numpy.empty((2, table.columns)), NOTHING if gw is None else gw.reshape(-1)
     sum_up, apply = loops.column_sums.compiled, loops.column_gradient.compiled
     parts = list(enumerate(table.parts))
     first: list[Run] = [partial(sum_up, gy[p], x[p], center, var, eps, sums[i], scratch[i]) for i, p in parts]
     second: list[Run] = [
         partial(apply, gy[p], x[p], center, var, weight, eps, means, gx[p], scratch[i]) for i, p in parts
     ]
+    finish = partial(loops.combine_sums.compiled, sums, len(x) * table.times, centered, means, along, NOTHING)
     return [context.in_parts(first), finish, context.in_parts(second)]
 
 

@@ -45,6 +45,25 @@ def column_moments(x: Any, mean: Any, square: Any, scratch: Any) -> None:
             square[j] += apart[j] + step * step * share * start
 
 
+@jit.kernel("void(f8[::1], f8[:,::1], f8[:,::1], f4[::1], f4[::1])")
+def combine_moments(counts: Any, means: Any, squares: Any, center: Any, var: Any) -> None:
+    """Leave the moments of all parts together, ``[parts, columns]``, of which a column stands there several times over."""
+    columns = center.size
+    times, total = means.shape[1] // columns, 0.0
+    for count in counts:
+        total += count * times
+    for j in range(columns):
+        mean, square = 0.0, 0.0
+        for i in range(counts.size):
+            for k in range(j, means.shape[1], columns):
+                mean += means[i, k] * (counts[i] / total)
+        for i in range(counts.size):
+            for k in range(j, means.shape[1], columns):
+                apart = means[i, k] - mean
+                square += squares[i, k] + apart * apart * counts[i]
+        center[j], var[j] = mean, square / total
+
+
 @jit.kernel("void(f4[:,::1], f4[:,::1], f4[::1], f4[::1], f4[::1], f4[::1], f4, f4[:,::1])")
 def column_standardize(x: Any, y: Any, center: Any, var: Any, weight: Any, bias: Any, eps: Any, scratch: Any) -> None:
     """Leave ``(x - center) / sqrt(var + eps) * weight + bias`` in ``y``."""
@@ -78,6 +97,26 @@ def column_sums(gy: Any, x: Any, center: Any, var: Any, eps: Any, sums: Any, scr
         for j in range(middle.size):
             first[j] += given[j]
             second[j] += along[j] * scale[j]
+
+
+@jit.kernel("void(f8[:,:,::1], f8, b1, f8[:,::1], f4[::1], f4[::1])")
+def combine_sums(sums: Any, count: Any, centered: Any, means: Any, along: Any, given: Any) -> None:
+    """Leave the means of what :func:`column_sums` sums in ``means [2, columns]``, and its sums in ``given`` and ``along``.
+
+    ``sums [parts, 2, columns]``, where a column stands several times over; those of size 0 are not wanted.
+    """
+    columns = means.shape[1]
+    for j in range(columns):
+        first, second = 0.0, 0.0
+        for i in range(sums.shape[0]):
+            for k in range(j, sums.shape[2], columns):
+                first += sums[i, 0, k]
+                second += sums[i, 1, k]
+        if given.size > 0:
+            given[j] = first
+        if along.size > 0:
+            along[j] = second
+        means[0, j], means[1, j] = first / count if centered else 0.0, second / count
 
 
 @jit.kernel("void(f4[:,::1], f4[:,::1], f4[::1], f4[::1], f4[::1], f4, f8[:,::1], f4[:,::1], f4[:,::1])")
