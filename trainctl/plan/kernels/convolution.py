@@ -7,99 +7,26 @@ are the sums over them: the results are the same bits. Where tiles are compiled 
 
 from __future__ import annotations
 
-import functools
-import math
 from functools import partial
 from typing import Any
 
 import numpy
 
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
-from trainctl.autograd.ops.windows import output_size
 from trainctl.backend.arrays import Array
-from trainctl.plan.kernels import convolution_phases, direct_convolution, winograd
+from trainctl.plan.kernels import (
+    convolution_phases,
+    direct_convolution,
+    shifted_convolution,
+    strided_gradient,
+    winograd,
+)
+from trainctl.plan.kernels.columns import Columns, columns_for
 from trainctl.plan.kernels.direct_convolution import is_direct
-from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers
+from trainctl.plan.lowering import Context, Run, Workspace, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
-_CACHED = 1 << 20  # bytes of columns worked on at once
 _PARTS = 8  # in how many parts a batch is summed over, at the most
-
-Pair = tuple[int, int]
-
-
-class Columns:
-    """What the windows of a convolution see, for a few images at a time.
-
-    Args:
-        shape: ``[N, C, H, W]`` of the image.
-        kernel: the window's size.
-        options: the op's ``stride``, ``padding``, ``dilation``.
-        dtype: of the elements.
-    """
-
-    def __init__(self, shape: tuple[int, ...], kernel: Pair, options: dict[str, Any], dtype: Any) -> None:
-        self.batch, self.channels, *spatial = shape
-        self.kernel, self.dtype = kernel, dtype
-        self.stride, self.padding, self.dilation = (options[name] for name in ("stride", "padding", "dilation"))
-        self.spatial: Pair = (spatial[0], spatial[1])
-        self.places: Any = tuple(map(output_size, spatial, kernel, self.stride, self.padding, self.dilation))
-        self.depth = math.prod(kernel) * self.channels
-        per_image = math.prod(self.places) * self.depth * dtype.itemsize
-        self.chunk = max(1, min(self.batch, _CACHED // max(per_image, 1)))
-        self.chunks = cut(self.batch, self.chunk)
-        self.is_image = kernel == (1, 1) == self.stride and self.padding == (0, 0)
-
-    @functools.cached_property
-    def workspace(self) -> Workspace:
-        """Scratch for whoever works with columns."""
-        return Workspace(self._scratch)
-
-    def _scratch(self) -> tuple[Array, Array, Array]:
-        """Return room for padded images (its edge stays 0), a view of its windows, and their columns."""
-        (height, width), (above, beside) = self.spatial, self.padding
-        padded = numpy.zeros((self.chunk, height + 2 * above, width + 2 * beside, self.channels), self.dtype)
-        n, h, w, c = padded.strides
-        steps = (n, h * self.stride[0], w * self.stride[1], h * self.dilation[0], w * self.dilation[1], c)
-        shape = (self.chunk, *self.places, *self.kernel, self.channels)
-        seen = numpy.lib.stride_tricks.as_strided(padded, shape, steps)
-        return padded, seen, numpy.empty((self.chunk, *self.places, *self.kernel, self.channels), self.dtype)
-
-    def inner(self, padded: Array) -> Array:
-        """Return the part of padded images that is no padding."""
-        (height, width), (above, beside) = self.spatial, self.padding
-        return padded[:, above : above + height, beside : beside + width]
-
-    def fill(self, image: Array, scratch: Any) -> Array:
-        """Return the columns ``[n * places, K * C]`` of images ``[n, H, W, C]``."""
-        if self.is_image:
-            return image.reshape(-1, self.channels)
-        padded, seen, columns = scratch
-        n = len(image)
-        self.inner(padded)[:n] = image
-        numpy.copyto(columns[:n], seen[:n])
-        return columns[:n].reshape(-1, self.depth)
-
-    def spread(self, columns: Array, image: Array, scratch: Any) -> None:
-        """Add each column's elements up where they were seen, and leave the sums in ``image``: undo :meth:`fill`."""
-        padded, n = scratch[0], len(image)
-        padded[:n] = 0
-        seen = columns.reshape(n, *self.places, *self.kernel, self.channels)
-        (rows, cols), (down, right), (tall, wide) = self.places, self.stride, self.dilation
-        for i in range(self.kernel[0]):
-            for j in range(self.kernel[1]):
-                top, left = i * tall, j * wide
-                part = padded[
-                    :n, top : top + (rows - 1) * down + 1 : down, left : left + (cols - 1) * right + 1 : right
-                ]
-                part += seen[:, :, :, i, j]
-        image[...] = self.inner(padded)[:n]
-        padded[:n] = 0
-
-
-def _filters(weight: Array) -> Array:
-    """Return kernels ``[O, C, h, w]`` as ``[h * w * C, O]``, for columns that end in the channels."""
-    return numpy.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(-1, weight.shape[0])
 
 
 def _last(image: Array) -> Array | None:
@@ -122,7 +49,7 @@ def _is_one_group(record: Apply, *images: Array) -> bool:
 
 def _seen(x: Array, columns: Columns, context: Context) -> Array | None:
     """Return images as ``[N, H, W, C]`` if they lie so, or will be copied anyway."""
-    return x.transpose(0, 2, 3, 1) if is_direct(columns, context) else _last(x)
+    return _last(x) if columns.is_image and not is_direct(columns, context) else x.transpose(0, 2, 3, 1)
 
 
 @lowers(Convolution)
@@ -131,38 +58,44 @@ def convolution(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     (x, weight, *bias), (out,) = arrays, outs
     if out is None or not _is_one_group(record, x, out) or _last(out) is None:
         return None
-    columns = Columns(x.shape, weight.shape[2:], record.params, x.dtype)
+    columns = columns_for(x.shape, weight.shape[2:], record.params, x.dtype)
     image = _seen(x, columns, context)
     if image is None:
         return None
     if is_direct(columns, context):
         windows, kernels = direct_convolution.windows_of(columns), weight.transpose(2, 3, 1, 0)
         return winograd.or_direct(windows, image, _last(out), kernels, bias[0] if bias else None, context)
-    return _products(columns, image, _last(out), lambda: _filters(weight), bias[0] if bias else None, context)
+    return _products(columns, image, _last(out), columns.taps(weight), bias[0] if bias else None, context)
 
 
 def _products(
-    columns: Columns, image: Any, result: Any, filters: Any, bias: Array | None, context: Context
+    columns: Columns, image: Any, result: Any, taps: Array, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the products of an image's columns with kernels in ``result`` (both ``[N, H, W, C]``)."""
-    current: list[Array] = []
-
-    def prepare() -> None:
-        current[:] = [filters()]
+    outputs = result.shape[3]
+    if not context.compiled and shifted_convolution.pays(columns, outputs) and plain_float(image, result, taps):
+        return shifted_convolution.products(columns, image, result, taps, bias, context)
+    packed = numpy.empty(taps.shape, taps.dtype)
+    runs: list[Run] = [partial(numpy.copyto, packed, taps)]
+    right, shift = packed.reshape(-1, outputs), None
+    if bias is not None:  # as long as a row of results: a loop over fewer elements costs as much to start as to run
+        shift = numpy.empty(result.shape[2:], bias.dtype)
+        runs.append(partial(numpy.copyto, shift, bias))
 
     def part(images: slice) -> Run:
-        seen, rows = image[images], result[images].reshape(-1, result.shape[3])
+        seen, rows = image[images], result[images].reshape(-1, outputs)
 
         def run() -> None:
             scratch = columns.workspace.take()
-            numpy.matmul(columns.fill(seen, scratch), current[0], out=rows)
-            if bias is not None:
-                numpy.add(rows, bias, out=rows)
+            numpy.matmul(columns.fill(seen, scratch), right, out=rows)
+            if shift is not None:
+                wide = rows.reshape(-1, shift.size)
+                numpy.add(wide, shift.reshape(-1), out=wide)
             columns.workspace.give_back(scratch)
 
         return run
 
-    return [prepare, context.in_parts([part(images) for images in columns.chunks])]
+    return [*runs, context.in_parts([part(images) for images in columns.chunks])]
 
 
 @lowers(ConvolutionWeightGradient)
@@ -172,7 +105,7 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     if out is None or not _is_one_group(record, x, gy):
         return None
     kernel = record.params["kernel"]
-    columns = Columns(x.shape, kernel[2:], record.params, x.dtype)
+    columns = columns_for(x.shape, kernel[2:], record.params, x.dtype)
     if columns.places != gy.shape[2:]:  # of a transposed convolution with more room than places
         return None
     image, gradient = _seen(x, columns, context), _last(gy)
@@ -182,6 +115,9 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
     direct = _sums_on_tiles(columns, image, gradient, context) if is_direct(columns, context) else None
     if direct is not None:
         return [*direct[0], direct_convolution.added_up(direct[1], target, context)]
+    if not context.compiled and shifted_convolution.pays(columns, kernel[0]) and plain_float(image, gradient):
+        run, found = shifted_convolution.weight_sums(columns, image, gradient, context)
+        return [run, partial(_finish, found, target)]
     parts = cut(len(columns.chunks), -(-len(columns.chunks) // _PARTS))
     sums = numpy.empty((len(parts), columns.depth, kernel[0]), x.dtype)
     workspace = Workspace(lambda: numpy.empty((columns.depth, kernel[0]), x.dtype))
@@ -201,7 +137,7 @@ def weight_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: 
         return run
 
     runs = [part(number, columns.chunks[chunks]) for number, chunks in enumerate(parts)]
-    return [context.in_parts(runs), partial(_finish, sums, target)]
+    return [context.in_parts(runs), partial(_finish, sums, columns.taps(out))]
 
 
 def _sums_on_tiles(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[list[Run], Array] | None:
@@ -234,7 +170,7 @@ def input_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: C
         columns = Columns(gy.shape, weight.shape[2:], {**options, "padding": room}, gy.dtype)
         if columns.places == out.shape[2:]:
             mirrored = weight[:, :, ::-1, ::-1].swapaxes(0, 1)
-            return _products(columns, _last(gy), _last(out), lambda: _filters(mirrored), None, context)
+            return _products(columns, _last(gy), _last(out), columns.taps(mirrored), None, context)
     return _spread_products(record, gy, weight, out, context)
 
 
@@ -245,10 +181,10 @@ def _spread_products(record: Apply, gy: Array, weight: Array, out: Array, contex
     gradient, image = _last(gy), _last(out)
     assert image is not None
     assert gradient is not None
-    current: list[Array] = []
-
-    def prepare() -> None:
-        current[:] = [_filters(weight).T]
+    if not context.compiled and columns.dilation == (1, 1) and plain_float(gy, weight, out):
+        return strided_gradient.products(columns, gradient, image, weight, context)
+    packed = numpy.empty(columns.taps(weight).shape, weight.dtype)
+    right = packed.reshape(-1, weight.shape[0]).T
 
     def part(images: slice) -> Run:
         rows, target = gradient[images].reshape(-1, gy.shape[1]), image[images]
@@ -256,10 +192,11 @@ def _spread_products(record: Apply, gy: Array, weight: Array, out: Array, contex
         def run() -> None:
             scratch = columns.workspace.take()
             seen = scratch[2][: len(target)].reshape(-1, columns.depth)
-            numpy.matmul(rows, current[0], out=seen)
+            numpy.matmul(rows, right, out=seen)
             columns.spread(seen, target, scratch)
             columns.workspace.give_back(scratch)
 
         return run
 
+    prepare = partial(numpy.copyto, packed, columns.taps(weight))
     return [prepare, context.in_parts([part(images) for images in columns.chunks])]

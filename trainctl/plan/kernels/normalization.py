@@ -14,6 +14,7 @@ import numpy
 
 from trainctl.autograd.ops.standardization import Moments, Standardize, StandardizeGradient
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import normalization_blocks as blocks
 from trainctl.plan.kernels import normalization_loops as loops
 from trainctl.plan.kernels.table import Table
 from trainctl.plan.lowering import Context, Run, lowers, plain_float
@@ -37,6 +38,11 @@ def one_for_each(table: Table, given: dict[str, tuple[Any, bool, int]]) -> dict[
     return found
 
 
+def _without_stand_ins(small: dict[str, Array], *given: Any) -> list[Any]:
+    """Return small arrays, None for what is not given."""
+    return [None if each is None else found for each, found in zip(given, small.values(), strict=True)]
+
+
 def dims_of(x: Array, var: Array) -> tuple[int, ...]:
     """Return over which dims the statistics are: those that ``var`` has not."""
     lead = x.ndim - var.ndim
@@ -45,9 +51,9 @@ def dims_of(x: Array, var: Array) -> tuple[int, ...]:
 
 def seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
     """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
-    if not context.compiled or not plain_float(*arrays):
+    if not plain_float(*arrays):
         return None
-    table = Table(arrays[0], dims)
+    table = Table(arrays[0], dims) if context.compiled else Table(arrays[0], dims, blocks.WIDE)
     seen = [table.rows(each) if table.fits else None for each in arrays]
     return None if any(each is None for each in seen) else (table, seen)
 
@@ -59,7 +65,11 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if found is None or any(each is None for each in outs):
         return None
     (table, (x,)), parts = found, found[0].parts
-    center, var = (each.reshape(-1) for each in outs)
+    center, var = (table.each(each, table.over_rows) for each in outs)
+    if center is None or var is None:
+        return None
+    if not context.compiled:
+        return (blocks.column_moments if table.over_rows else blocks.row_moments)(table, x, center, var, context)
     if not table.over_rows:
         call = loops.row_moments.compiled
         return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
@@ -89,6 +99,10 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if small is None:
         return None
     eps = record.params["eps"]
+    if not context.compiled:
+        numbers = _without_stand_ins(small, center, var, weight, bias)
+        form = blocks.column_standardize if table.over_rows else blocks.row_standardize
+        return form(table, rows, result, numbers, eps, context)
     if table.over_rows:
         call, scratch = loops.column_standardize.compiled, table.scratch(4)
         return [
@@ -115,11 +129,16 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     if small is None:
         return None
     centered, eps = center is not None, record.params["eps"]
+    numbers = None if context.compiled else _without_stand_ins(small, center, var, weight)
+    if numbers is not None and table.over_rows:
+        return blocks.column_gradient(table, large, numbers, gw, eps, context)
     if table.over_rows:
         return _column_gradient(table, large, small, gw, centered, eps, context)
     products = numpy.empty((0, table.columns), numpy.float32) if gw is None else table.rows(gw)
     if products is None:
         return None
+    if numbers is not None:
+        return blocks.row_gradient(table, large, numbers, None if gw is None else products, eps, context)
     call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
     runs: list[Run] = [
         partial(call, *(each[p] for each in large[:2]), _of(middle, p), spread[p], factor, eps, centered, large[2][p], products[p])

@@ -36,7 +36,6 @@ from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
-_BLOCK = 1 << 13  # elements that NumPy's calls work on at a time: the scratch stays in the cache
 
 
 @dataclass(frozen=True)
@@ -154,15 +153,13 @@ class Update:
                 for part in cut(flat[0].size, _PART)
             ]
         return [
-            (part.stop - part.start, partial(self._in_blocks, [each[part] for each in flat], workspace))
+            (part.stop - part.start, partial(self._block, [each[part] for each in flat], workspace))
             for part in cut(flat[0].size, _PART)
         ]
 
-    def _in_blocks(self, arrays: list[Array], workspace: Workspace) -> None:
-        scratch = workspace.take()
-        for block in cut(arrays[0].size, _BLOCK):
-            each = [array[block] for array in arrays]
-            self.rule.blocks(*each, self.numbers, *(spare[: each[0].size] for spare in scratch))
+    def _block(self, arrays: list[Array], workspace: Workspace) -> None:
+        scratch, size = workspace.take(), arrays[0].size
+        self.rule.blocks(*arrays, self.numbers, *(scratch if size == _PART else scratch[:, :size]))
         workspace.give_back(scratch)
 
     def _of_rows(self) -> list[tuple[int, Run]]:
@@ -190,7 +187,7 @@ class FusedStep:
     def __init__(self, optimizer: Optimizer, context: Context) -> None:
         self.optimizer, self.context = optimizer, context
         self._rules = RULES[type(optimizer)]
-        self._workspace = Workspace(lambda: numpy.empty((2, _BLOCK), numpy.float32))
+        self._workspace = Workspace(lambda: numpy.empty((2, _PART), numpy.float32))
         self._updates: dict[int, Update] = {}
         self._planned: list[Update] = []
         self._run: Run | None = None

@@ -11,6 +11,7 @@ import numpy
 from trainctl.autograd.ops.pooling_along import MaxAlong, ReturnAlong
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import pooling_blocks as blocks
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.memory import memory_order
 from trainctl.plan.trace import Apply
@@ -87,7 +88,7 @@ def _rows(arrays: list[Any], call: Any, options: tuple[int, ...], context: Conte
 @lowers(MaxAlong)
 def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The largest element of each window, and which one it was."""
-    if not (context.compiled and len(outs) == 2 and record.params["chooses"]) or any(each is None for each in outs):
+    if not (len(outs) == 2 and record.params["chooses"]) or any(each is None for each in outs):
         return None
     if not plain_float(arrays[0], outs[0]) or outs[1].dtype != numpy.uint8 or not outs[0].size:
         return None
@@ -95,6 +96,8 @@ def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     views = [around(each, dim) for each in (arrays[0], *outs)]
     if _differ(views):
         return None
+    if not context.compiled:
+        return [blocks.maximum(record, views, context)]
     return [_rows(views, max_along.compiled, _options(record), context)]
 
 
@@ -102,7 +105,7 @@ def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
 def returned(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Each window's gradient where its largest element was."""
     (gy, choice), (out,) = arrays, outs
-    if not context.compiled or not plain_float(gy, out) or choice.dtype != numpy.uint8 or not out.size:
+    if not plain_float(gy, out) or choice.dtype != numpy.uint8 or not out.size:
         return None
     dim, runs = record.params["dim"], []
     if memory_order(gy.shape, gy.strides) != memory_order(choice.shape, choice.strides):
@@ -112,6 +115,8 @@ def returned(record: Apply, arrays: list[Any], outs: list[Any], context: Context
     views = [around(each, dim) for each in (gy, choice, out)]
     if _differ(views):
         return None
+    if not context.compiled:
+        return [*runs, blocks.returned(record, views, context)]
     return [*runs, _rows(views, return_along.compiled, _options(record), context)]
 
 

@@ -15,8 +15,8 @@ from trainctl.autograd.ops.recurrent_gru import GRULayer, GRULayerGradient
 from trainctl.autograd.ops.recurrent_lstm import LSTMLayer, LSTMLayerGradient
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import gru_blocks, lstm_blocks, tile
 from trainctl.plan.kernels import recurrent_loops as loops
-from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.arithmetic import add
 from trainctl.plan.kernels.copying import copied
 from trainctl.plan.kernels.products import packing, product
@@ -52,10 +52,10 @@ class Steps:
         return [packing(weight, packed, context), context.in_parts(parts)]
 
 
-def _fits(context: Context, *arrays: Any) -> bool:
+def _fits(*arrays: Any) -> bool:
     """Return whether these, where they are not None, are plain arrays."""
     given = [each for each in arrays if each is not None]
-    return context.compiled and plain_float(*given) and all(each.flags.c_contiguous for each in given)
+    return plain_float(*given) and all(each.flags.c_contiguous for each in given)
 
 
 def _made(outs: list[Any], *shapes: tuple[int, ...]) -> list[Array]:
@@ -74,8 +74,10 @@ def _states(pairs: list[tuple[Any, Array]]) -> list[Run]:
 def lstm(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr = arrays
-    if w_hr is not None or not _fits(context, *arrays, *outs):
+    if w_hr is not None or not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return lstm_blocks.lstm(record, arrays, outs, context)
     count, size = len(x), c.shape[1]
     row = count, size
     y, last_h, last_c, gates, *kept = _made(outs, row, h.shape, c.shape, (count, 4 * size), row, row, row)
@@ -97,8 +99,10 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
 def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, cells, tanhs, w_hh, w_hr, gy, gh, gc = arrays
-    if w_hr is not None or not _fits(context, *arrays, *outs[:3]):
+    if w_hr is not None or not _fits(*arrays, *outs[:3]):
         return None
+    if not context.compiled:
+        return lstm_blocks.lstm_gradient(record, arrays, outs, context)
     steps, size = Steps(record), cells.shape[1]
     ggates, first_h, first_c = _made(outs[:3], gates.shape, (steps.batch, size), (steps.batch, size))
     others = [numpy.empty((0, size), numpy.float32) if gy is None else gy, gates, cells, tanhs, ggates]
@@ -110,8 +114,10 @@ def lstm_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Co
 def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The products with the inputs, for all steps; then the steps."""
     x, h, w_ih, w_hh, b_ih, b_hh = arrays
-    if not _fits(context, *arrays, *outs):
+    if not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return gru_blocks.gru(record, arrays, outs, context)
     row = len(x), h.shape[1]
     y, last, gates, *kept = _made(outs, row, h.shape, (len(x), 3 * h.shape[1]), row, row)
     bias = numpy.zeros(0, numpy.float32) if b_hh is None else b_hh
@@ -123,8 +129,10 @@ def gru(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> 
 def gru_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The steps backwards; the weights' gradients are products of their own."""
     gates, before, parts, w_hh, gy, gh = arrays
-    if not _fits(context, *arrays, *outs):
+    if not _fits(*arrays, *outs):
         return None
+    if not context.compiled:
+        return gru_blocks.gru_gradient(record, arrays, outs, context)
     steps, (count, size) = Steps(record), before.shape
     ggates, first = _made(outs, (count, 4 * size), (steps.batch, size))
     turned = numpy.empty_like(w_hh)

@@ -14,6 +14,7 @@ from trainctl.autograd.ops.attention import MaskedSoftmax
 from trainctl.autograd.ops.softmax import Softmax, SoftmaxGradient
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels import softmax_blocks as blocks
 from trainctl.plan.kernels.functions import exp
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
@@ -124,29 +125,39 @@ def _is_last(record: Apply, x: Array) -> bool:
 @lowers(Softmax)
 def softmax(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Blocks of rows."""
-    rows = _rows(*arrays, *outs) if context.compiled and _is_last(record, arrays[0]) else None
-    return None if rows is None else _parts(rows, softmax_rows.compiled, context, False)
+    rows = _rows(*arrays, *outs) if _is_last(record, arrays[0]) else None
+    if rows is None:
+        return None
+    if not context.compiled:
+        return blocks.softmax(record, context, *rows)
+    return _parts(rows, softmax_rows.compiled, context, False)
 
 
 @lowers(SoftmaxGradient)
 def softmax_gradient(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Blocks of rows."""
-    rows = _rows(*arrays, *outs) if context.compiled and _is_last(record, arrays[0]) else None
-    return None if rows is None else _parts(rows, gradient_rows.compiled, context)
+    rows = _rows(*arrays, *outs) if _is_last(record, arrays[0]) else None
+    if rows is None:
+        return None
+    return _parts(rows, gradient_rows.compiled, context) if context.compiled else blocks.gradient(context, *rows)
 
 
 @lowers(MaskedSoftmax)
 def masked_softmax(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Blocks of rows, each with its row of the mask."""
     (x, mask), (out,) = arrays, outs
-    rows = _rows(x, out) if context.compiled else None
+    rows = _rows(x, out)
     if rows is None:
         return None
     if mask is None:
+        if not context.compiled:
+            return blocks.softmax(record, context, *rows)
         return _parts(rows, softmax_rows.compiled, context, True)
     is_known = mask.dtype in (numpy.bool_, x.dtype) and mask.flags.c_contiguous and mask.flags.behaved
     if not is_known or mask.shape[-1:] != x.shape[-1:]:
         return None
+    if not context.compiled:
+        return blocks.masked(record, x, mask, out, context) if x.ndim > 1 else None
     masks = mask.reshape(-1, mask.shape[-1])
     lead = mask.shape[:-1]
     which = numpy.broadcast_to(numpy.arange(len(masks)).reshape(lead), x.shape[:-1]).flatten()

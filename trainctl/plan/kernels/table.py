@@ -11,7 +11,7 @@ from trainctl.plan.lowering import cut
 from trainctl.plan.memory import memory_order
 
 _PART = 1 << 16  # elements that one thread takes at a time
-_WIDE = 128  # columns that a loop should have: several rows beside each other are seen as one
+_WIDE = 128  # columns that a compiled loop should have
 
 
 class Table:
@@ -20,6 +20,7 @@ class Table:
     Args:
         x: one of them.
         dims: over which statistics are taken.
+        wide: columns that a loop should have: where there are fewer, several rows beside each other are seen as one.
 
     Attributes:
         over_rows: whether that is over the rows.
@@ -28,7 +29,7 @@ class Table:
         parts: slices of rows for the threads.
     """
 
-    def __init__(self, x: Array, dims: tuple[int, ...]) -> None:
+    def __init__(self, x: Array, dims: tuple[int, ...], wide: int = _WIDE) -> None:
         self.shape, self.order = x.shape, memory_order(x.shape, x.strides)
         sized = [dim for dim in self.order if x.shape[dim] > 1]
         over = [dim in dims for dim in sized]
@@ -38,7 +39,7 @@ class Table:
         self._of_columns = sized[count if self.over_rows else len(sized) - count :]
         self.columns = math.prod(x.shape[dim] for dim in self._of_columns)
         rows = x.size // max(self.columns, 1)
-        self.times = math.gcd(rows, max(1, _WIDE // max(self.columns, 1))) if self.over_rows else 1
+        self.times = math.gcd(rows, max(1, wide // max(self.columns, 1))) if self.over_rows else 1
         self.parts = cut(rows // self.times, max(1, _PART // max(self.columns * self.times, 1)))
 
     def rows(self, array: Array) -> Array | None:
@@ -48,12 +49,13 @@ class Table:
         return flat.reshape(-1, self.times * self.columns) if whole else None
 
     def each(self, array: Array, by_column: bool) -> Array | None:
-        """Return a small array as numbers of the columns (or rows), None if it is not that."""
+        """Return a small array as numbers of the columns (or rows), None if it is not that or lies in another order."""
         sizes = (1,) * (len(self.shape) - array.ndim) + array.shape
         for dim, (size, whole) in enumerate(zip(sizes, self.shape, strict=True)):
             if size != (whole if (dim in self._of_columns) is by_column else 1):
                 return None
-        return array.reshape(sizes).transpose(self.order).reshape(-1)
+        flat = array.reshape(sizes).transpose(self.order).reshape(-1)
+        return flat if numpy.may_share_memory(flat, array) else None
 
     def scratch(self, rows: int) -> Array:
         """Return ``rows`` of float32 numbers as long as those of :meth:`rows`, for each part."""
