@@ -21,7 +21,7 @@ LARGE = 1024  # bytes: a result, and figures that Python works out, are smaller
 KNOWN = {
     Perceptron: set(),
     Recurrent: set(),
-    ConvNet: {"Convolution", "ConvolutionInputGradient", "View", "Moments"},
+    ConvNet: {"View"},
     Encoder: {"Kept", "StandardizeGradient", "Mean"},
 }
 MOST_PYTHON_CALLS = 140  # of functions written in Python, in a replay of the perceptron

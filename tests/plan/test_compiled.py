@@ -1,16 +1,14 @@
-"""What a compiled step notices: what cannot be replayed, what has changed, and what the caller still holds."""
+"""What a compiled step notices: what has changed, and what the caller still holds."""
 
 from __future__ import annotations
 
 import gc
-import warnings
 
 import numpy as np
 import pytest
 
 import trainctl
 from trainctl import nn, optim
-from trainctl.plan import NotReplayed
 
 F = nn.functional
 
@@ -80,120 +78,6 @@ def test_the_number_of_plans_is_bounded():
         for _ in range(3):
             fast(*data(rows))
     assert len(fast.plans) == 8
-
-
-# -- what cannot be replayed ------------------------------------------------------------------------
-
-
-def reads_item(net, x):
-    return net(x) * net(x).sum().item()
-
-
-def decides(net, x):
-    return net(x) if net(x).sum() > 0 else -net(x)
-
-
-def selects(net, x):
-    return x[x > 0].sum() + net(x).sum()
-
-
-def lists(net, x):
-    return net(x) * len(net(x).tolist())
-
-
-def leaves_numpy(net, x):
-    return net(x) + trainctl.from_numpy(np.array(net.weight.detach().numpy()[:, 0]))
-
-
-def new_tensor(net, x):
-    return net(x) * trainctl.tensor([1.0, 2.0])
-
-
-def changes_its_argument(net, x):
-    x.mul_(2)
-    return net(x)
-
-
-def keeps_its_graph(net, x):
-    return net(x)
-
-
-def counts_non_zero(net, x):
-    return net(x.nonzero().float()[:, :1].expand(-1, 3)).sum()
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (reads_item, "item() reads a value"),
-        (decides, "bool() reads a value"),
-        (selects, "depends on values"),
-        (lists, "tolist() reads a value"),
-        (leaves_numpy, "numpy() reads a value"),
-        (new_tensor, "made from what is outside"),
-        (changes_its_argument, "an argument is changed in place"),
-        (counts_non_zero, "made from what is outside"),
-    ],
-    ids=lambda each: each.__name__ if callable(each) else "",
-)
-def test_what_cannot_be_replayed_runs_eagerly_and_says_why_once(body, reason):
-    net = nn.Linear(3, 2)
-    fast = trainctl.compile(lambda x: body(net, x))
-    with trainctl.no_grad(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for turn in range(4):
-            x = data()[0] + turn
-            np.testing.assert_array_equal(fast(x.clone()).numpy(), body(net, x.clone()).numpy())
-    assert [each.category for each in caught] == [NotReplayed]
-    text = str(caught[0].message)
-    assert reason in text
-    assert "test_compiled.py:" in text  # the line that is the cause
-    assert not fast.plans
-
-
-def test_a_result_with_a_graph_stays_eager():
-    net = nn.Linear(3, 2)
-    fast = trainctl.compile(net.__call__)
-    x = data()[0]
-    with pytest.warns(NotReplayed, match="still part of a graph"):
-        first = fast(x)
-    fast(x)
-    first.sum().backward()
-    assert net.weight.grad is not None
-
-
-def test_a_closure_is_seen_by_the_optimizer_alone():
-    net = nn.Linear(3, 2)
-    optimizer = optim.LBFGS(net.parameters(), max_iter=2)
-    x, y = data()
-
-    @trainctl.compile
-    def step(x, y):
-        def closure():
-            optimizer.zero_grad()
-            loss = F.mse_loss(net(x), y)
-            loss.backward()
-            return loss
-
-        return optimizer.step(closure).detach()
-
-    with pytest.warns(NotReplayed, match="LBFGS.step with a function"):
-        losses = [step(x, y).item() for _ in range(3)]
-    assert losses[2] < losses[0]
-
-
-def test_an_argument_of_another_kind_is_no_reason_to_fail():
-    fast = trainctl.compile(lambda x, options: x * len(options))
-    with pytest.warns(NotReplayed, match="an argument is a set"):
-        assert fast(trainctl.ones(1), {1, 2}).item() == 2
-
-
-def test_a_step_that_does_something_else_each_time_gives_up():
-    turns = iter(range(100))
-    fast = trainctl.compile(lambda x: x * float(next(turns)))
-    with pytest.warns(NotReplayed, match="from one call to the next"):
-        found = [fast(trainctl.ones(1)).item() for _ in range(10)]
-    assert found == list(range(10))
 
 
 # -- what changes between calls ---------------------------------------------------------------------

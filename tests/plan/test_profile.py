@@ -103,6 +103,7 @@ def test_neighbours_are_named_together():
     (call,) = (each for each in calls_of(chain.plans[0]) if each.records > 1)
     assert call.records == 4
     assert call.ops == ("Mul", "Tanh", "Add", "Exp")
+    assert call.is_fused
     assert call.label.startswith("Mul + Tanh + Add + Exp 65536")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.train.tiny import load, write_config
+from trainctl.backend import jit
 from trainctl.build import build
 from trainctl.errors import DataError
 from trainctl.jobs import run_profile
@@ -72,3 +73,17 @@ def test_memory_of_parameters_and_buffers(config):
     assert memory["parameters"] == sum(each.numpy().nbytes for each in net.state_dict().values()) - memory["buffers"]
     assert memory["buffers"] == 2 * 16 * 4 + np.dtype(np.int64).itemsize
     assert memory["peak_resident"] > memory["plan_block"] > 0
+
+
+@pytest.mark.skipif(not jit.available(), reason="needs Numba")
+def test_what_the_plan_makes_of_several_ops_is_listed(config):
+    model = (
+        "model=[{Conv2d: {out_channels: 4, kernel_size: 3}}, BatchNorm2d, ReLU, {MaxPool2d: {kernel_size: 2}},"
+        " Flatten, {Linear: {out_features: 10}}]"
+    )
+    plan = run_profile(load(config, model), steps=1)["plan"]
+    fused = {name for each in plan["fused"] for name in each["ops"]}
+    assert {"StandardizeReLU", "NormGradient"} <= fused
+    assert fused <= {*plan["kernels"], *plan["plain"]}
+    assert "Convolution" in plan["kernels"]
+    assert plan["recording_ms"] > 0

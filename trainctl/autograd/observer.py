@@ -31,7 +31,8 @@ def as_effect(method: Callable[..., Any]) -> Callable[..., Any]:
         for each in (*args[1:], *kwargs.values()):
             if hasattr(each, "_array") or (callable(each) and not hasattr(each, "named_parameters")):
                 watcher.saw_read(f"{what} with a {type(each).__name__}")
-        return watcher.effect(functools.partial(method, *args, **kwargs), what)
+        given = [each for each in (*args[1:], *kwargs.values()) if isinstance(each, (bool, int, float, str))]
+        return watcher.effect(functools.partial(method, *args, **kwargs), f"{what}{tuple(given)}" if given else what)
 
     return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -177,11 +178,15 @@ def plan_lines(result: dict[str, Any]) -> list[str]:
         )
     elif result["kernels"] == "numba":
         lines.append(f"loops loaded in {plan['kernels_ms']:.0f} ms")
-    for each in plan["fused"]:
-        lines.append(f"together, block by block: {' + '.join(each['ops'])} over {'x'.join(map(str, each['shape']))}")
+    for each, times in Counter(map(_fused_text, plan["fused"])).items():
+        lines.append(f"fused: {each}" + (f", {times} times" if times > 1 else ""))
     if plan["plain"]:
         lines.append(f"as in eager mode, one NumPy call each: {', '.join(plan['plain'])}")
     return lines
+
+
+def _fused_text(each: dict[str, Any]) -> str:
+    return f"{' + '.join(each['ops'])} over {'x'.join(map(str, each['shape']))}"
 
 
 def memory_rows(memory: dict[str, int]) -> list[list[str]]:

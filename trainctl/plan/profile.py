@@ -22,6 +22,7 @@ from trainctl.plan.trace import Apply, Effect, Gradient, Record, RowsGradient, V
 
 How = Literal["kernel", "NumPy kernel", "elementwise", "call", "-"]
 
+_PLANS = "trainctl.plan."
 _OP_BY_OP, _BLOCKED = "trainctl.plan.plan", "trainctl.plan.elementwise"  # who calls an op's own forward
 
 
@@ -39,6 +40,7 @@ class Call:
         shape: of the largest array among them.
         flops: multiplications and additions of their matrix products.
         traffic: bytes that they read and write at least.
+        is_fused: the ops are several, or one that a plan makes of several.
     """
 
     ops: tuple[str, ...]
@@ -48,6 +50,7 @@ class Call:
     shape: tuple[int, ...]
     flops: int
     traffic: int
+    is_fused: bool
 
     @property
     def label(self) -> str:
@@ -72,6 +75,7 @@ def _call(records: list[Record], runs: list[Run]) -> Call:
         shape=max(shapes, key=numpy.prod, default=()),
         flops=sum(flops(each.op, each.params, each.inputs, each.outputs) for each in map(_apply_of, records) if each),
         traffic=sum(map(_traffic_of, records)),
+        is_fused=len(records) > 1 or any(map(_is_plans_own, records)),
     )
 
 
@@ -81,7 +85,12 @@ def _name_of(record: Record) -> str:
     applied = _apply_of(record)
     if applied is None:
         return "gradient"
-    return f"{applied.op.__name__} in place" if isinstance(record, Write) else applied.op.__name__
+    name = applied.op.__name__.lstrip("_")
+    return f"{name} in place" if isinstance(record, Write) else name
+
+
+def _is_plans_own(record: Record) -> bool:
+    return isinstance(record, RowsGradient) or (isinstance(record, Apply) and record.op.__module__.startswith(_PLANS))
 
 
 def _apply_of(record: Record) -> Apply | None:

@@ -209,7 +209,7 @@ def _described(plans: list[Plan], recording: float, making: float) -> dict[str, 
         "recording_ms": 1e3 * recording,
         "kernels_ms": 1e3 * making,
         "kernels_compiled": log.compiled,
-        "fused": [_run_of(call) for call in calls if call.records > 1],
+        "fused": [_run_of(call) for call in calls if call.is_fused],
         "kernels": _names(calls, "kernel", "NumPy kernel"),
         "plain": _names(calls, "call"),
     }

@@ -15,6 +15,7 @@ from trainctl.autograd.ops.cast import (
     result_type,
     wrapped,
 )
+from trainctl.autograd.state import note_read
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
@@ -177,6 +178,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     """Return whether two tensors have the same shape and elements."""
     check_tensor("equal", input, "input")
     check_tensor("equal", other, "other")
+    note_read("equal()")
     return bool(input._xp.array_equal(input._array, other._array))
 
 
@@ -209,4 +211,5 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Return whether all elements are close, as :func:`isclose` tells it."""
+    note_read("allclose()")
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())

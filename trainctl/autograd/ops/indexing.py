@@ -10,6 +10,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_broadcast
 from trainctl.autograd.ops.shape import reshape, unsqueeze
+from trainctl.autograd.state import note_read
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.arrays import backend_of
@@ -297,6 +298,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
     if array.size and array.min() < 0:
         raise RuntimeError(f"Class values must be non-negative, got {array.min()}.")
+    if num_classes == -1:
+        note_read("one_hot() without num_classes")
     classes = int(array.max()) + 1 if num_classes == -1 else num_classes
     if array.size and array.max() >= classes:
         raise RuntimeError(f"Class values must be smaller than num_classes, got {array.max()} and {classes}.")

@@ -6,10 +6,12 @@ from typing import Any, Self
 
 import numpy
 
+from trainctl.autograd.observer import as_effect
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.arithmetic import mul
 from trainctl.autograd.ops.cast import refuse
 from trainctl.autograd.ops.creation import _finish, _kind, checked_shape
+from trainctl.autograd.state import note_read
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.bfloat16 import BFLOAT16
 from trainctl.backend.dtypes import dtype as DType
@@ -30,6 +32,21 @@ class Generator(Stream):
         >>> Generator().manual_seed(7).initial_seed()
         7
     """
+
+    @as_effect
+    def manual_seed(self, seed: int) -> Self:
+        """Start the stream that belongs to ``seed``, and return the generator."""
+        return super().manual_seed(seed)
+
+    def seed(self) -> int:
+        """Seed from the operating system and return the seed."""
+        note_read("seed()")
+        return super().seed()
+
+    def initial_seed(self) -> int:
+        """Return the seed that the stream started from."""
+        note_read("initial_seed()")
+        return super().initial_seed()
 
     def get_state(self) -> Tensor:
         """Return the stream's position as a uint8 tensor."""

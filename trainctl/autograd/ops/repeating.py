@@ -11,6 +11,7 @@ from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.ops.indexing import index_select
 from trainctl.autograd.ops.reduction import sum
 from trainctl.autograd.ops.shape import flatten, reshape, unsqueeze
+from trainctl.autograd.state import note_read
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 
@@ -166,6 +167,7 @@ def _runs(repeats: Tensor, output_size: int | None) -> Tensor:
     array = repeats._array
     if repeats.dtype not in (dtypes.int32, dtypes.int64):
         raise NotImplementedError(f'"repeat_interleave" not implemented for {repeats.dtype.name}')
+    note_read("repeat_interleave()")
     readable = repeats._xp.on_host or output_size is None
     if readable and array.size and array.min() < 0:
         raise RuntimeError("repeats can not be negative")
