@@ -107,7 +107,7 @@ def _build_turn(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.get_dummy_value()
 
 
-@jit.kernel("void(f4[:,::1], f4[:,:,::1], i8)", "void(f4[:,:], f4[:,:,::1], i8)")
+@jit.kernel("void(f4[:,:], f4[:,:,::1], i8)")
 def pack(b: Any, packed: Any, first: int) -> None:
     """Leave the columns of ``b`` in panels, of which the first given is number ``first``; zeros beyond the last column."""
     width, size = packed.shape[2], square()
