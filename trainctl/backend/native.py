@@ -7,7 +7,6 @@ a small one that reads the words and calls it.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import itertools
 import struct
@@ -17,10 +16,12 @@ from typing import Any
 
 import numpy
 
+Entry = tuple[Any, tuple[Any, ...]]  # Numba's compile result, arguments
+
 _FIRST = 1  # words before the arguments: where the function is
 
 
-def entry_of(call: Callable[[], Any]) -> tuple[Any, tuple[Any, ...]] | None:
+def entry_of(call: Callable[[], Any]) -> Entry | None:
     """Return the compiled form of a loop that a call is bound to, and the arguments; None for any other call."""
     function = call.func if isinstance(call, partial) and not call.keywords else None
     overloads = getattr(function, "overloads", None)  # Numba's dispatchers have them
@@ -51,7 +52,7 @@ _FLOATS = ("float32", "float64")
 _NUMBERS = {bool: ("bool", *_FLOATS), int: ("int64", *_FLOATS), float: _FLOATS, numpy.float32: _FLOATS}
 
 
-def words_of(entry: tuple[Any, tuple[Any, ...]]) -> list[int]:
+def words_of(entry: Entry) -> list[int]:
     """Return the words of a call: the address of the machine code, then what Numba passes for each argument."""
     compiled, arguments = entry
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
@@ -71,37 +72,40 @@ def _words(kind: Any, argument: Any) -> Sequence[int]:
     return (int(argument),)
 
 
-def caller_of(entry: tuple[Any, tuple[Any, ...]]) -> int:
-    """Return the address of ``int64 f(int64 *words)``, which makes a call and returns below 0 if it failed.
+def callers_of(entries: Sequence[Entry]) -> list[int]:
+    """Return, for each call, the address of ``int64 f(int64 *words)``, which makes it and returns below 0 if it failed.
 
     A loop that returns an integer fails by returning one below 0.
     """
-    compiled = entry[0]
-    context = _numba("core.registry").cpu_target.target_context
-    kind = context.call_conv.get_function_type(compiled.fndesc.restype, compiled.fndesc.argtypes)
-    return _caller(_Kind(str(kind), kind))
+    convention = _numba("core.registry").cpu_target.target_context.call_conv
+    described = {each[0].fndesc for each in entries}
+    kinds = {each: convention.get_function_type(each.restype, each.argtypes) for each in described}
+    missing = {str(kind): kind for kind in kinds.values() if str(kind) not in _CALLERS}
+    if missing:
+        _CALLERS.update(_compiled(missing))
+    return [_CALLERS[str(kinds[each[0].fndesc])] for each in entries]
 
 
-class _Kind:
-    """A type of function, the same as another with the same text."""
-
-    def __init__(self, text: str, type: Any) -> None:
-        self.text, self.type = text, type
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kind) and self.text == other.text
-
-    def __hash__(self) -> int:
-        return hash(self.text)
+_CALLERS: dict[str, int] = {}
 
 
-@functools.cache
-def _caller(kind: _Kind) -> int:
+def _compiled(kinds: dict[str, Any]) -> dict[str, int]:
+    """Return the addresses of callers of functions of these types; they are compiled together, which takes less time."""
     ir: Any = importlib.import_module("llvmlite.ir")
-    codegen = _numba("core.registry").cpu_target.target_context.codegen()
-    name = f"trainctl_call_{_caller.cache_info().misses}"
-    library = codegen.create_library(name)
+    name = f"trainctl_calls_{len(_LIBRARIES)}"
+    library = _numba("core.registry").cpu_target.target_context.codegen().create_library(name)
     module = library.create_ir_module(name)
+    names = {text: f"{name}_{number}" for number, text in enumerate(kinds)}
+    for text, kind in kinds.items():
+        _write_caller(ir, module, names[text], kind)
+    with _numba("core.compiler_lock").global_compiler_lock:
+        library.add_ir_module(module)
+        library.finalize()
+    _LIBRARIES.append(library)
+    return {text: int(library.get_pointer_to_function(each)) for text, each in names.items()}
+
+
+def _write_caller(ir: Any, module: Any, name: str, kind: Any) -> None:
     whole = ir.IntType(64)
     function = ir.Function(module, ir.FunctionType(whole, [whole.as_pointer()]), name)
     builder = ir.IRBuilder(function.append_basic_block())
@@ -109,18 +113,13 @@ def _caller(kind: _Kind) -> int:
     def word(place: int) -> Any:
         return builder.load(builder.gep(function.args[0], [whole(place)]))
 
-    result_type = kind.type.args[0].pointee
-    result, error = builder.alloca(result_type), builder.alloca(kind.type.args[1].pointee)
-    given = [_as(ir, builder, word(_FIRST + place), each) for place, each in enumerate(kind.type.args[2:])]
-    status = builder.call(builder.inttoptr(word(0), kind.type.as_pointer()), [result, error, *given])
+    result_type = kind.args[0].pointee
+    result, error = builder.alloca(result_type), builder.alloca(kind.args[1].pointee)
+    given = [_as(ir, builder, word(_FIRST + place), each) for place, each in enumerate(kind.args[2:])]
+    status = builder.call(builder.inttoptr(word(0), kind.as_pointer()), [result, error, *given])
     value = builder.load(result) if isinstance(result_type, ir.IntType) else whole(0)
     is_well = builder.icmp_signed("<=", status, status.type(0))  # above 0: an error; -2: the result is none
     builder.ret(builder.select(is_well, value, whole(-1)))
-    with _numba("core.compiler_lock").global_compiler_lock:
-        library.add_ir_module(module)
-        library.finalize()
-    _LIBRARIES.append(library)
-    return int(library.get_pointer_to_function(name))
 
 
 _LIBRARIES: list[Any] = []  # machine code goes with its library

@@ -10,6 +10,7 @@ Counters only grow, from one run to the next: a thread that is still at an earli
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -163,6 +164,7 @@ class Post:
 
     def __init__(self, helpers: int) -> None:
         self._words = numpy.zeros(_APART * 2 + SLOT * helpers, numpy.int64)
+        self._process = os.getpid()
         address = self._words.ctypes.data
         self._post = address
         self._slots = [address + 8 * (_APART * 2 + SLOT * number) for number in range(helpers)]
@@ -195,8 +197,8 @@ class Post:
         return self._serve(self._post, self._slots[number]) == 1
 
     def forget(self, program: Program) -> None:
-        """Return when no helper looks at a program any more."""
-        for slot in self._slots:
+        """Return when no helper looks at a program any more; a forked process has none of those before it."""
+        for slot in self._slots if self._process == os.getpid() else ():
             self._retract(self._post, slot, program.head)
 
 
@@ -216,12 +218,12 @@ class Program:
     def __init__(self, groups: Sequence[Sequence[Task]]) -> None:
         tasks = [task for group in groups for task in group]
         self.calls = [call for task in tasks for call in task]
-        entries = [native.entry_of(call) for call in self.calls]
-        words = [native.words_of(entry) for entry in entries if entry is not None]
-        assert len(words) == len(self.calls), "a call that is no compiled loop"
+        entries = [entry for entry in map(native.entry_of, self.calls) if entry is not None]
+        assert len(entries) == len(self.calls), "a call that is no compiled loop"
+        words = [native.words_of(entry) for entry in entries]
         self._words = numpy.array([*itertools.chain.from_iterable(words)], numpy.int64)
         places = self._words.ctypes.data + 8 * _starts(words)[:-1]
-        callers = [native.caller_of(entry) for entry in entries if entry is not None]
+        callers = native.callers_of(entries)
         self._tables = [
             _starts(groups),
             _starts(tasks),
