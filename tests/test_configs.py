@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.models import cnn
+from trainctl import nn
 from trainctl.build import build, check
 from trainctl.config import config_from_yaml, load_config
 from trainctl.data import DataLoader
@@ -57,3 +59,12 @@ def test_mlp_is_the_net_of_the_introductions():
     config = loaded.config
     assert {key: config.optimizer.args[key] for key in ("lr", "momentum")} == {"lr": 0.01, "momentum": 0.9}
     assert (config.name, config.data.batch_size, config.train.epochs) == ("mnist-mlp", 64, 10)
+
+
+def test_cnn_is_the_net_of_the_benchmarks_on_one_cycle():
+    loaded = load_config("configs/cnn.yaml", environ={})
+    summary = check(loaded)
+    assert [row.output_shape for row in summary.layers if row.parameters] == [(32, 28, 28), (64, 14, 14), (128,), (10,)]
+    assert summary.parameters == sum(parameter.numel() for parameter in cnn(nn, 32, 28, 128, 10).parameters())
+    assert (loaded.config.scheduler.name, loaded.config.train.monitor) == ("OneCycleLR", "accuracy")
+    assert loaded.config.train.epochs <= 6

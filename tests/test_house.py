@@ -28,7 +28,7 @@ LAYERS = (
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
     ("plan",),  # steps of the engine, recorded and replayed
     ("train",),
-    ("registry", "build"),
+    ("registry", "build", "schedules", "model_summary"),
     ("config",),
     ("jobs",),
     ("cli",),

@@ -17,7 +17,7 @@ NAMES = [(kind, name) for kind, names in TABLES.items() for name in names]
 def test_what_an_entry_says_of_a_constructor_is_true(kind, name):
     entry, made = TABLES[kind][name], resolve(kind, name)
     parameters = inspect.signature(made).parameters
-    assert set(entry.inferred) <= parameters.keys()
+    assert {*entry.inferred, *entry.from_run, *entry.counts, *entry.parts} <= parameters.keys()
     assert entry.output is None or entry.output in parameters
     assert made.__name__ == entry.target.partition(":")[2]
 
@@ -25,7 +25,7 @@ def test_what_an_entry_says_of_a_constructor_is_true(kind, name):
 @pytest.mark.parametrize(("kind", "name"), NAMES)
 def test_what_is_left_out_of_a_config_has_a_default_or_is_given_by_build(kind, name):
     parameters = inspect.signature(resolve(kind, name)).parameters
-    given = {"params"} if kind == "optimizer" else set()
+    given = {"optimizer": {"params"}, "scheduler": {"optimizer"}, "phase": {"optimizer"}}.get(kind, set())
     for excluded in TABLES[kind][name].excluded:
         if excluded in parameters and excluded not in given:
             assert parameters[excluded].default is not inspect.Parameter.empty
@@ -39,6 +39,14 @@ def test_layers_are_those_of_nn_under_their_own_names(name):
 @pytest.mark.parametrize("name", TABLES["optimizer"])
 def test_optimizers_are_those_of_optim_under_their_own_names(name):
     assert resolve("optimizer", name) is getattr(optim, name)
+
+
+def test_schedulers_are_those_of_optim_but_for_functions():
+    functions = {"LRScheduler", "LambdaLR", "MultiplicativeLR"}
+    assert TABLES["scheduler"].keys() == set(optim.lr_scheduler.__all__) - functions
+    assert TABLES["phase"].keys() == TABLES["scheduler"].keys() - {"ReduceLROnPlateau"}
+    for name in TABLES["scheduler"]:
+        assert resolve("scheduler", name) is getattr(optim.lr_scheduler, name)
 
 
 @pytest.mark.parametrize("name", TABLES["dataset"])

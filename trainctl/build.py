@@ -13,12 +13,15 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from trainctl.errors import ConfigError, Problem
+from trainctl.model_summary import LayerSummary, ModelSummary
 from trainctl.registry import TABLES, Entry, Kind, resolve
+from trainctl.schedules import schedule_of, try_scheduler
 
 if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.backend.devices import device
     from trainctl.config import Component, Config, LoadedConfig
+    from trainctl.train.schedule import Schedule
 
 Path = tuple[str | int, ...]
 
@@ -27,42 +30,14 @@ _REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeEr
 _BATCH = 2
 
 # How PyTorch's messages, which the constructors keep to, spell an argument's name.
-_SPELLED = {"lr": "learning rate", "eps": "epsilon value", "betas": "beta parameter"}
-
-
-@dataclass(frozen=True)
-class LayerSummary:
-    """One layer of a model.
-
-    Attributes:
-        path: its key path, such as ``model.1``.
-        layer: its class and arguments, inferred sizes included.
-        output_shape: of one sample, without the batch.
-        parameters: how many numbers it learns.
-    """
-
-    path: str
-    layer: str
-    output_shape: tuple[int, ...]
-    parameters: int
-
-
-@dataclass(frozen=True)
-class ModelSummary:
-    """What a model is made of.
-
-    Attributes:
-        input_shape: of one sample, without the batch.
-        layers: in their order.
-    """
-
-    input_shape: tuple[int, ...]
-    layers: tuple[LayerSummary, ...]
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the model learns."""
-        return sum(layer.parameters for layer in self.layers)
+_SPELLED = {
+    "lr": "learning rate",
+    "eps": "epsilon value",
+    "betas": "beta parameter",
+    "start_factor": "starting multiplicative factor",
+    "end_factor": "ending multiplicative factor",
+    "schedulers": "got no scheduler",
+}
 
 
 @dataclass
@@ -103,9 +78,23 @@ class Experiment:
         return self._split[1]
 
     @cached_property
+    def schedule(self) -> Schedule | None:
+        """How the learning rate changes, None where it does not; how long a run is follows from its data.
+
+        Raises:
+            ConfigError: it is over before the run is.
+            DataError: data is missing or corrupt.
+        """
+        from trainctl.train.loop import steps_per_epoch
+
+        return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
+
+    @cached_property
     def _split(self) -> tuple[Any, Any]:
+        import numpy as np
+
         from trainctl.autograd.ops.random import Generator
-        from trainctl.data import random_split
+        from trainctl.data import Subset, random_split
 
         data, share = self.whole_train_data, self.config.data.split.val
         if share == 0:
@@ -115,7 +104,9 @@ class Experiment:
             message = f"{share} of {len(data)} samples leaves a part without any"
             raise ConfigError([self.loaded.problem(("data", "split", "val"), f"data.split.val: {message}")])
         generator = Generator().manual_seed(self.config.seed)
-        train_data, val_data = random_split(data, [len(data) - held_out, held_out], generator=generator)
+        parts = random_split(data, [len(data) - held_out, held_out], generator=generator)
+        # As arrays: looking a batch's indices up in a list of as many objects as there are samples is slow.
+        train_data, val_data = [Subset[Any](data, np.array(part.indices)) for part in parts]
         return train_data, val_data
 
 
@@ -193,6 +184,8 @@ class _Parts:
         self.optimizer = self._make_optimizer()
         metrics = self._make_each("metric", ("metrics",), self.config.metrics)
         self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
+        if self.config.scheduler and self.optimizer and None not in metrics:
+            try_scheduler(self.config, self._make_optimizer(), self.metrics, self._make, self._report)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda each: (each.line or 0, each.column or 0)))
 

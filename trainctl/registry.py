@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Kind = Literal["layer", "loss", "optimizer", "dataset", "transform", "metric"]
+Kind = Literal["layer", "loss", "optimizer", "dataset", "transform", "metric", "scheduler", "phase"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Entry:
         output: of a layer: the argument that says how many features or channels come out.
         input_shape: of a layer: the only kind of input it takes, such as ``[N, C, H, W]``.
         wants_classes: of a loss: its targets are class numbers, and outputs are one score a class.
+        from_run: of a scheduler: arguments that may be left out, as they follow from the run: its length, and which
+            way what it monitors is better.
+        counts: arguments that must be 1 or more although the constructor does not look.
+        parts: arguments that are lists of other parts, with their kind.
+        intervals: of a scheduler: after what it may step, the usual one first. A config says it as ``interval``.
     """
 
     target: str
@@ -33,6 +38,15 @@ class Entry:
     output: str | None = None
     input_shape: tuple[str, ...] | None = None
     wants_classes: bool = False
+    from_run: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    parts: Mapping[str, Kind] = field(default_factory=dict)
+    intervals: tuple[Literal["epoch", "step"], ...] = ()
+
+    @property
+    def optional(self) -> frozenset[str]:
+        """The arguments that may be left out although the constructor asks for them."""
+        return frozenset((*self.inferred, *self.from_run))
 
 
 _PLACEMENT = ("device", "dtype")
@@ -40,6 +54,7 @@ _REDUCTION = ("size_average", "reduce")  # PyTorch's old names for what `reducti
 _OPTIMIZED = ("params", "foreach", "fused", "capturable", "differentiable")  # the last: how, not what
 # All but LBFGS, whose step evaluates the loss itself.
 _OPTIMIZERS = "ASGD Adadelta Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
+_SCHEDULED = ("optimizer", "last_epoch")
 _PART = ("train", "transform")  # what the config says elsewhere: the split, data.transforms
 
 
@@ -59,6 +74,27 @@ def _recurrent(name: str) -> Entry:
     """A layer over sequences that gives one tensor, as a chain wants it."""
     return Entry(f"trainctl.nn.chain:{name}", (), {"input_size": -1}, None, ("N", "T", "C"))
 
+
+def _schedule(name: str, *excluded: str, **options: Any) -> Entry:
+    return Entry(f"trainctl.optim.lr_scheduler:{name}", (*_SCHEDULED, *excluded), **options)
+
+
+# All but those that are functions of the epoch: a config has no functions.
+_PHASES = {
+    "ChainedScheduler": _schedule("ChainedScheduler", parts={"schedulers": "phase"}),
+    "ConstantLR": _schedule("ConstantLR"),
+    "CosineAnnealingLR": _schedule("CosineAnnealingLR", from_run=("T_max",), counts=("T_max",)),
+    "CosineAnnealingWarmRestarts": _schedule("CosineAnnealingWarmRestarts"),
+    "CyclicLR": _schedule("CyclicLR", "scale_fn", "scale_mode", counts=("step_size_up", "step_size_down")),
+    "ExponentialLR": _schedule("ExponentialLR"),
+    "LinearLR": _schedule("LinearLR"),
+    "MultiStepLR": _schedule("MultiStepLR"),
+    "OneCycleLR": _schedule("OneCycleLR", "epochs", "steps_per_epoch", from_run=("total_steps",)),
+    "PolynomialLR": _schedule("PolynomialLR"),
+    "SequentialLR": _schedule("SequentialLR", parts={"schedulers": "phase"}),
+    "StepLR": _schedule("StepLR", counts=("step_size",)),
+}
+_EVERY_STEP = ("CyclicLR", "OneCycleLR")  # PyTorch's documentation steps these after each batch
 
 TABLES: dict[Kind, dict[str, Entry]] = {
     "layer": {
@@ -181,6 +217,14 @@ TABLES: dict[Kind, dict[str, Entry]] = {
     "dataset": {"MNIST": Entry("trainctl.data:MNIST", _PART)},
     "transform": {"Normalize": Entry("trainctl.data:Normalize")},
     "metric": {"accuracy": Entry("trainctl.train.metrics:Accuracy")},
+    "scheduler": {
+        **{
+            name: replace(entry, intervals=("step", "epoch") if name in _EVERY_STEP else ("epoch", "step"))
+            for name, entry in _PHASES.items()
+        },
+        "ReduceLROnPlateau": _schedule("ReduceLROnPlateau", from_run=("mode",), intervals=("epoch",)),
+    },
+    "phase": _PHASES,
 }
 
 

@@ -28,6 +28,7 @@ def run(job: str, epochs: int, threads: int, output: Path) -> float:
     if "torch_job" in JOBS[job][1]:
         options += ["--root", "datasets/mnist"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # PyTorch comes with its bytecode, so ours may be kept too
     start = time.perf_counter()
     subprocess.run(
         [sys.executable, *JOBS[job], *options],

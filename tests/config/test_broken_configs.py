@@ -205,6 +205,47 @@ TABLE = r"""
         keep one of them; to replace it from outside the file, set the whole value
 # {SGD: {lr: 0.01}} -> {Adam: {betas: [0.9]}}
     13:27 optimizer.Adam.betas: expected a list of 2 numbers, got [0.9] (a list)
+# metrics: [accuracy] -> scheduler: CosineAnealingLR
+    14:12 scheduler: unknown scheduler 'CosineAnealingLR'
+        did you mean 'CosineAnnealingLR'?
+# metrics: [accuracy] -> scheduler: SGD
+    14:12 scheduler: unknown scheduler 'SGD'
+        'SGD' is an optimizer; valid: 'ChainedScheduler', 'ConstantLR', 'CosineAnnealingLR', 'CosineAnnealingWarmRestarts', 'CyclicLR', 'ExponentialLR', 'LinearLR', 'MultiStepLR', 'OneCycleLR', 'PolynomialLR', 'SequentialLR', 'StepLR' and 1 more
+# metrics: [accuracy] -> scheduler: [StepLR]
+    14:12 scheduler: expected a scheduler, got ['StepLR'] (a list)
+        write a name such as `CosineAnnealingLR`, or `Name: {argument: value}`
+# metrics: [accuracy] -> scheduler: StepLR
+    14:1 scheduler.StepLR: missing argument 'step_size'
+        add `step_size: ...` (an integer >= 1)
+# metrics: [accuracy] -> scheduler: {StepLR: {step_size: 0, gama: 0.5}}
+    14:33 scheduler.StepLR.step_size: expected an integer >= 1, got 0 (an integer)
+    14:36 scheduler.StepLR.gama: StepLR has no such argument
+        did you mean 'gamma'?
+# metrics: [accuracy] -> scheduler: {CyclicLR: {base_lr: 0.1, max_lr: 1, step_size_down: 0}}
+    14:65 scheduler.CyclicLR.step_size_down: expected an integer >= 1 or null, got 0 (an integer)
+# metrics: [accuracy] -> scheduler: {MultiStepLR: {milestones: 3}}
+    14:39 scheduler.MultiStepLR.milestones: expected a list of integers, got 3 (an integer)
+# metrics: [accuracy] -> scheduler: {CosineAnnealingLR: {T_max: 5, optimizer: SGD}}
+    14:43 scheduler.CosineAnnealingLR.optimizer: CosineAnnealingLR has no such argument
+        valid: 'T_max', 'eta_min', 'interval'
+# metrics: [accuracy] -> scheduler: {OneCycleLR: {max_lr: 0.1, interval: batch}}
+    14:49 scheduler.OneCycleLR.interval: expected 'step' or 'epoch', got 'batch' (a string)
+# metrics: [accuracy] -> scheduler: {ReduceLROnPlateau: {interval: step}}
+    14:43 scheduler.ReduceLROnPlateau.interval: expected 'epoch', got 'step' (a string)
+# metrics: [accuracy] -> scheduler: {StepLR: {step_size: 3}, interval: step}
+    14:37 scheduler.interval: expected one scheduler, got 2 keys: 'StepLR', 'interval'
+        an argument goes below the name: `StepLR: {interval: ...}`
+# metrics: [accuracy] -> scheduler: {SequentialLR: {schedulers: [{LinearLR: {start_facto: 0.1}}, CosineAnealing], milestones: [5]}}
+    14:53 scheduler.SequentialLR.schedulers.0.LinearLR.start_facto: LinearLR has no such argument
+        did you mean 'start_factor'?
+    14:73 scheduler.SequentialLR.schedulers.1: unknown phase 'CosineAnealing'
+        did you mean 'CosineAnnealingLR'?
+# metrics: [accuracy] -> scheduler: {SequentialLR: {schedulers: [ReduceLROnPlateau], milestones: []}}
+    14:41 scheduler.SequentialLR.schedulers.0: unknown phase 'ReduceLROnPlateau'
+        'ReduceLROnPlateau' is a scheduler; valid: 'ChainedScheduler', 'ConstantLR', 'CosineAnnealingLR', 'CosineAnnealingWarmRestarts', 'CyclicLR', 'ExponentialLR', 'LinearLR', 'MultiStepLR', 'OneCycleLR', 'PolynomialLR', 'SequentialLR', 'StepLR'
+# metrics: [accuracy] -> scheduler: {ChainedScheduler: {schedulers: LinearLR}}
+    14:44 scheduler.ChainedScheduler.schedulers: expected a list of phases, got 'LinearLR' (a string)
+        write [LinearLR]
 # [accuracy] -> [acuracy]
     14:11 metrics.0: unknown metric 'acuracy'
         did you mean 'accuracy'?

@@ -194,4 +194,27 @@ def test_every_registered_class_has_a_schema(kind, name):
 
 
 def _example(argument: str) -> Any:
-    return {"root": "somewhere", "unflattened_size": [2, 5], "mean": 0.5, "std": 0.5}.get(argument, 1)
+    examples = {
+        "root": "somewhere",
+        "unflattened_size": [2, 5],
+        "mean": 0.5,
+        "std": 0.5,
+        "milestones": [1],
+        "schedulers": [{"LinearLR": {"start_factor": 0.1}}, "CosineAnnealingLR"],
+    }
+    return examples.get(argument, 1)
+
+
+def test_when_a_scheduler_steps_is_said_beside_its_arguments():
+    assert parse("scheduler", {"StepLR": {"step_size": 3}}).args == {"step_size": 3, "gamma": 0.1, "interval": "epoch"}
+    assert parse("scheduler", {"OneCycleLR": {"max_lr": 1.0}}).args["interval"] == "step"
+    assert parse("phase", {"StepLR": {"step_size": 3}}).args == {"step_size": 3, "gamma": 0.1}
+
+
+def test_the_phases_of_a_scheduler_are_components():
+    given = {"schedulers": [{"StepLR": {"step_size": 3}}, "CosineAnnealingLR"], "milestones": [2]}
+    parsed = parse("scheduler", {"SequentialLR": given})
+    assert parsed.args["schedulers"] == (
+        Component("StepLR", {"step_size": 3, "gamma": 0.1}),
+        Component("CosineAnnealingLR", {"eta_min": 0.0}),
+    )

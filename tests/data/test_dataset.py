@@ -92,6 +92,16 @@ def test_a_subset_s_indices_may_be_replaced():
     assert len(data) == 3
 
 
+def test_a_subset_by_an_array_asks_for_samples_by_plain_integers():
+    class Keys(Dataset):
+        def __getitem__(self, index):
+            return index if isinstance(index, list) else type(index)
+
+    data = Subset(Keys(), np.array([5, 3]))
+    assert [data[0], *read_samples(data, [1])] == [int, int]
+    assert [type(each) for each in data[[0, 1]]] == [int, int]
+
+
 def test_a_subset_reads_several_samples_as_its_parent_does():
     class Logged(Words):
         def __getitems__(self, indices):

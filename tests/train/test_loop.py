@@ -5,7 +5,6 @@ import hashlib
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,16 @@ import pytest
 
 import trainctl
 from tests.train import tiny
+from tests.train.sessions import record, session, stopped_at
 from trainctl.build import Experiment, build
 from trainctl.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
-from trainctl.train.checkpoint import MODEL, STATE, read_checkpoint
-from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
+from trainctl.train.checkpoint import MODEL, read_checkpoint
+from trainctl.train.events import CheckpointSaved, EpochEnd, Notice, StepEnd, TrainEnd, TrainStart
 from trainctl.train.loop import check_experiment, train
 from trainctl.train.metrics import Accuracy
 from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
-
-RUN_FILES = ("metrics.jsonl", "metrics.csv", "config.resolved.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -36,42 +34,6 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
-def session(
-    config: Path,
-    path: Path,
-    *overrides: str,
-    stop: StopSignals | None = None,
-    change: Callable[[Any], object] = lambda experiment: None,
-) -> Iterator[Event]:
-    """One session of a run, fresh where there is none yet, else from its last checkpoint."""
-    experiment = build(tiny.load(config, *overrides))
-    change(experiment)
-    with RunDirectory.open(path) if path.exists() else RunDirectory.create(path) as run:
-        last = run.checkpoints.recover()
-        yield from train(experiment, run, resume=last and read_checkpoint(last), stop=stop)
-
-
-def stopped_at(config: Path, path: Path, step: int, *overrides: str, event: type = StepEnd) -> Interrupted:
-    """What a session raises that is told to stop at an event of step ``step`` of the run."""
-    stop = StopSignals()
-
-    def run() -> None:
-        for each in session(config, path, *overrides, stop=stop):
-            if isinstance(each, event) and each.global_step == step:
-                stop.signum = signal.SIGTERM
-
-    with pytest.raises(Interrupted) as caught:
-        run()
-    return caught.value
-
-
-def record(path: Path) -> dict[str, str]:
-    """What a resumed run must have in common with one that never stopped, as checksums."""
-    places = [path / name for name in RUN_FILES]
-    places += [find_checkpoint(path, link) / name for link in ("last", "best") for name in (MODEL, STATE)]
-    return {str(n): hashlib.sha256(place.read_bytes()).hexdigest() for n, place in enumerate(places)}
-
-
 VARIANTS = {
     "adam": (),
     "momentum": ("optimizer={SGD: {lr: 0.05, momentum: 0.9}}",),
@@ -81,6 +43,11 @@ VARIANTS = {
     "ragged": ("data.batch_size=24", "data.shuffle=false", "threads=2"),
     "one-batch": ("data.batch_size=100",),
     "sum": ("loss={CrossEntropyLoss: {reduction: sum}}", "optimizer.Adam.lr=1e-3"),
+    "one-cycle": ("scheduler={OneCycleLR: {max_lr: 0.02}}", "train.checkpoint_every=2"),
+    "plateau": ("scheduler={ReduceLROnPlateau: {patience: 0, threshold: 0.5}}",),
+    "warm-up": (
+        "scheduler={SequentialLR: {schedulers: [LinearLR, CosineAnnealingLR], milestones: [4], interval: step}}",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from typer.main import get_command
 from trainctl.cli import evaluate, profile, show, train, validate
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
+from trainctl.cli.startup import collecting_seldom
 from trainctl.version import __version__
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
     try:
-        code = _run(words)
+        with collecting_seldom():
+            code = _run(words)
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code
     except KeyboardInterrupt:

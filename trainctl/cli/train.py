@@ -27,6 +27,7 @@ from trainctl.cli.options import (
     load,
 )
 from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.startup import started
 from trainctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def train(
     """Train a network and write a run directory."""
     from trainctl.cli.display import make_display
     from trainctl.jobs import run_training
+    from trainctl.train.events import StepEnd
 
     check_json_target(json)
     if dry_run and (resume is not None or json is not None):
@@ -154,7 +156,16 @@ def train(
         if dry_run:
             rehearse(loaded, output_dir=output_dir, force=force, on_event=display)
             return
-        summary = run_training(loaded, output_dir=output_dir, force=force, resume=run, on_event=display)
+        starting = True
+
+        def on_event(event: Event) -> None:
+            nonlocal starting
+            if starting and isinstance(event, StepEnd):
+                starting = False
+                started()
+            display(event)
+
+        summary = run_training(loaded, output_dir=output_dir, force=force, resume=run, on_event=on_event)
     if json is not None:
         write_json(json, summary)
 

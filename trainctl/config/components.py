@@ -9,16 +9,17 @@ from __future__ import annotations
 import inspect
 import json
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from functools import cache, partial
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     ValidationError,
     create_model,
@@ -26,7 +27,7 @@ from pydantic import (
 
 from trainctl.config.problems import Fault, Faults, faults_of
 from trainctl.config.tree import Path
-from trainctl.config.words import did_you_mean, got
+from trainctl.config.words import Expected, did_you_mean, got
 from trainctl.registry import TABLES, Entry, Kind, resolve
 
 # What a hint shows where a part is not written as one.
@@ -37,6 +38,8 @@ _EXAMPLE: dict[Kind, str] = {
     "dataset": "MNIST",
     "transform": "Normalize",
     "metric": "accuracy",
+    "scheduler": "CosineAnnealingLR",
+    "phase": "LinearLR",
 }
 
 
@@ -54,7 +57,15 @@ class Component:
 
     def plain(self) -> str | dict[str, Any]:
         """As it stands in a config."""
-        return {self.name: dict(self.args)} if self.args else self.name
+        args = {name: _plain(value) for name, value in self.args.items()}
+        return {self.name: args} if args else self.name
+
+
+def _plain(value: Any) -> Any:
+    """An argument as it stands in a config: a list of components as a list of what stands for each."""
+    if isinstance(value, tuple) and any(isinstance(each, Component) for each in value):
+        return [each.plain() for each in value]
+    return value
 
 
 def parse(kind: Kind, value: Any) -> Component:
@@ -76,7 +87,7 @@ def parse(kind: Kind, value: Any) -> Component:
         checked = model.model_validate(given)
     except ValidationError as error:
         raise Faults(_argument_faults(error, name, model, given)) from None
-    left_out = set(TABLES[kind][name].inferred) - set(given)
+    left_out = TABLES[kind][name].optional - set(given)
     return Component(
         name,
         {
@@ -165,14 +176,31 @@ def arguments(kind: Kind, name: str) -> type[BaseModel]:
         if each.kind in kinds and each.name not in entry.excluded
     }
     hints = _hints(cls.__init__, parameters)
+    hints.update({key: _parts(each) for key, each in entry.parts.items()})
+    hints.update({key: _count(hints[key]) for key in entry.counts})
     fields: dict[str, Any] = {
         f"arg_{key}": (strict(hints.get(key, Any)), _field(entry, each)) for key, each in parameters.items()
     }
+    if entry.intervals:
+        fields["arg_interval"] = (Literal[entry.intervals], Field(entry.intervals[0], alias="interval"))
     return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
 
 
+def _parts(kind: Kind) -> Any:
+    """A list of parts of a kind."""
+    part = Annotated[Component, PlainValidator(partial(parse, kind)), Expected(_a(kind))]
+    return Annotated[tuple[part, ...], Expected(f"a list of {kind}s")]
+
+
+def _count(hint: Any) -> Any:
+    """An integer that is 1 or more, in place of any."""
+    if hint is int:
+        return Annotated[int, Field(ge=1), Expected("an integer >= 1")]
+    return Union[tuple(map(_count, get_args(hint)))] if get_args(hint) else hint  # noqa: UP007
+
+
 def _field(entry: Entry, parameter: inspect.Parameter) -> Any:
-    if parameter.name in entry.inferred:
+    if parameter.name in entry.optional:
         return Field(None, alias=parameter.name)
     required = parameter.default is parameter.empty
     # Validated, so that a default of 0 and a 0 from a file are both the float they stand for.
@@ -200,6 +228,8 @@ def strict(hint: Any) -> Any:
         return Annotated[strict(args[0]), *args[1:]]
     if origin in (Union, types.UnionType):
         return Union[tuple(strict(arg) for arg in args)]  # noqa: UP007  the members are only known here
+    if origin is Iterable:  # which pydantic would read only when it is asked for its items
+        origin = Sequence
     if origin in (tuple, list, Sequence):
         return origin[tuple(arg if arg is Ellipsis else strict(arg) for arg in args)]
     return hint

@@ -25,6 +25,7 @@ Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("
 Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
 Optimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
+Scheduler = Annotated[Component, PlainValidator(partial(parse, "scheduler")), Expected("a scheduler")]
 Transform = Annotated[Component, PlainValidator(partial(parse, "transform")), Expected("a transform")]
 
 
@@ -108,6 +109,7 @@ class Config(Section):
     Attributes:
         name: the run's; its directory is ``runs/<name>``.
         seed: of the initial weights, the split and the order of the samples.
+        scheduler: how the learning rate changes; None leaves it as the optimizer has it.
     """
 
     name: Name
@@ -118,6 +120,7 @@ class Config(Section):
     model: Layers
     loss: Loss
     optimizer: Optimizer
+    scheduler: Scheduler | None = None
     metrics: Metrics = ()
     train: TrainConfig
 

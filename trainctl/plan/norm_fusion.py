@@ -9,7 +9,7 @@ import numpy
 
 from trainctl.autograd.ops.activation import ReLU, ReLUGradient
 from trainctl.autograd.ops.arithmetic import Add, Mul
-from trainctl.autograd.ops.assign import _Overwrite
+from trainctl.autograd.ops.assign import Overwrite
 from trainctl.autograd.ops.broadcasting import SumTo
 from trainctl.autograd.ops.reduction import Mean
 from trainctl.autograd.ops.standardization import Standardize, StandardizeGradient
@@ -109,7 +109,7 @@ def _sum_for_bias(near: Neighbours, norm: Apply) -> Apply | None:
 def running_statistics(near: Neighbours) -> None:
     """``running * keep + statistic * share``, written over what was there, is one call."""
     for write in list(near.writes()):
-        if write.op is not _Overwrite or len(write.inputs) != 2:
+        if write.op is not Overwrite or len(write.inputs) != 2:
             continue
         target, value = write.inputs
         added = near.maker(value.root, Add) if isinstance(value, Value) and value.shape == value.root.shape else None

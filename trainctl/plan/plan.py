@@ -16,10 +16,10 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
-from trainctl.plan.fused_ops import Follow
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot
 from trainctl.plan.kernels import tile
+from trainctl.plan.kernels.arithmetic import WRITES
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
 from trainctl.plan.linking import linked
@@ -188,7 +188,7 @@ class Plan:
         if isinstance(record, Write):
             changed = record.inputs[0].root.tensor
             bump = [] if changed is None else [Note(changed._bump_version)]
-            runs = lowered(record, arrays, arrays[:1], self.context) if record.op is Follow else None
+            runs = lowered(record, arrays, arrays[:1], self.context) if record.op in WRITES else None
             return [*(runs or [partial(_overwrite, node, arrays)]), *bump]
         if record.is_view:
             self._see(record, node, arrays)
@@ -202,7 +202,7 @@ class Plan:
             result = node.forward(*arrays)
         results = result if isinstance(result, tuple) else (result,)
         for value, array in zip(record.outputs, results, strict=True):
-            self._arrays.setdefault(value, array)
+            self._arrays.setdefault(value, _readable(array))
 
     def _gradient(self, record: Gradient) -> Run:
         leaf = record.leaf
@@ -280,6 +280,13 @@ def _add_gradient(leaf: Tensor, array: Array) -> None:
     assert there is not None
     numpy.add(there._array, array, out=there._array)
     there._bump_version()
+
+
+def _readable(view: Array) -> Array:
+    """Return a view as loops take it: NumPy marks a stretched one so that nobody writes to it, which no replay does."""
+    if view.flags.writeable or 0 not in view.strides or not view.size:
+        return view
+    return numpy.lib.stride_tricks.as_strided(view, view.shape, view.strides, writeable=True)
 
 
 def _size(value: Value) -> int:

@@ -47,6 +47,7 @@ class Progress:
         loss_sum: sum of their losses.
         seconds: time spent so far, over all sessions of the run.
         train_seconds: the part of it that was training.
+        lr: the learning rate of the last step.
         best: the best epoch so far.
         history: one row of the metrics file for each finished epoch.
     """
@@ -58,6 +59,7 @@ class Progress:
     loss_sum: float = 0.0
     seconds: float = 0.0
     train_seconds: float = 0.0
+    lr: float | None = None
     best: Best | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ class Checkpoint:
         kernels: whose loops ran, ``numba`` or ``numpy``; the bits depend on that, too.
         progress: how far the run is.
         model: the weights by ``state_dict`` key.
-        state: the optimizer's state and the random stream, packed (see :mod:`trainctl.storage.packing`).
+        state: the state of the optimizer, its schedule and the random stream, packed (see :mod:`trainctl.storage.packing`).
         arrays: the arrays that ``state`` refers to.
     """
 

@@ -64,8 +64,10 @@ def check_experiment(experiment: Experiment) -> None:
 
     Raises:
         DataError: a split has no samples, or its data is missing or corrupt.
+        ConfigError: a scheduler is over before the run is.
     """
     steps_per_epoch(experiment)
+    _ = experiment.schedule
     for name, data in (("validation", experiment.val_data), ("test", experiment.test_data)):
         if data is not None and not len(data):
             raise DataError(f"the {name} split has no samples", hint="see `data:` in the config")
@@ -99,7 +101,8 @@ class _Loop:
         self.progress = deepcopy(resume.progress) if resume else Progress()
         self.threads = resume.threads if resume else resolve_threads(config.threads)
         self.kernels = resume.kernels if resume else jit.kind()
-        self.monitor = monitor_of(experiment)
+        self.monitor = monitor_of(config, experiment.metrics)
+        self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
         self.columns = ["epoch", "global_step", "train_loss", "val_loss", *experiment.metrics, "lr"]
         self.sampler = EpochSampler(experiment.train_data, seed=config.seed, shuffle=config.data.shuffle)
@@ -112,10 +115,6 @@ class _Loop:
         self.mark = time.perf_counter()
         self.notices: list[str] = []
         self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append)
-
-    @property
-    def lr(self) -> float:
-        return self.optimizer.param_groups[0]["lr"]
 
     def events(self) -> Iterator[Event]:
         """The whole session."""
@@ -139,7 +138,7 @@ class _Loop:
                 hint=f"--epochs {done} or more goes on with it",
             )
         if self.resume:
-            restore(self.resume, self.model, self.optimizer)
+            restore(self.resume, self.model, self.optimizer, self.schedule)
         self.run.write_config(self.config_text)
         self.run.write_metrics(self.columns, self.progress.history)
         summary = self.run.read_summary()
@@ -200,11 +199,13 @@ class _Loop:
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
         p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
+        after_step = self.schedule.after_step if self.schedule else None
         every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
         self.sampler.set_epoch(p.epoch, start=p.samples)
         model.train()
         for inputs, target in on_device(self.loader, model):
             value = learn(inputs, target).item()
+            p.lr = optimizer.param_groups[0]["lr"]
             p.step += 1
             p.global_step += 1
             if not math.isfinite(value):
@@ -215,7 +216,9 @@ class _Loop:
             total, mean = (value, value / size) if summed else (value * size, value)
             p.samples += size
             p.loss_sum += total
-            yield StepEnd(p.epoch, p.step, p.global_step, mean, optimizer.param_groups[0]["lr"], size)
+            if after_step:
+                after_step()
+            yield StepEnd(p.epoch, p.step, p.global_step, mean, p.lr, size)
             if stop.signum is not None:
                 yield self._save(training=True)
                 raise interrupted(self.run, p, stop.signum)
@@ -233,13 +236,15 @@ class _Loop:
             "train_loss": p.loss_sum / p.samples,
             "val_loss": measured.loss if measured else None,
             **{name: number(measured.metrics[name]) if measured else None for name in self.experiment.metrics},
-            "lr": self.lr,
+            "lr": p.lr,
         }
         is_best = self.monitor.improves(row, p.best)
         if is_best:
             p.best = Best(row[self.monitor.name], p.epoch, p.global_step)
         p.history.append(row)
         p.epoch, p.step, p.samples, p.loss_sum = p.epoch + 1, 0, 0, 0.0
+        if self.schedule:
+            self.schedule.after_epoch(row[self.monitor.name])
         self.run.append_metrics(self.columns, row)
         return row, is_best
 
@@ -285,7 +290,13 @@ class _Loop:
             self._check_weights()
         p = self.progress
         checkpoint = capture(
-            self.model, self.optimizer, config=self.config_text, threads=self.threads, kernels=self.kernels, progress=p
+            self.model,
+            self.optimizer,
+            self.schedule,
+            config=self.config_text,
+            threads=self.threads,
+            kernels=self.kernels,
+            progress=p,
         )
         path = self.run.checkpoints.save(checkpoint, best=best)
         return CheckpointSaved(path, p.epoch if p.step else p.epoch - 1, p.global_step)
@@ -301,4 +312,4 @@ class _Loop:
             raise interrupted(self.run, self.progress, self.stop.signum)
 
     def _diverged(self, what: str) -> DivergedError:
-        return diverged(self.run, self.progress, self.config.optimizer.name, self.lr, what)
+        return diverged(self.run, self.progress, self.config, what)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trainctl.train.checkpoint import Best
 
 if TYPE_CHECKING:
-    from trainctl.build import Experiment
+    from trainctl.config import Config
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Monitor:
     name: str
     higher_is_better: bool
 
+    @property
+    def mode(self) -> str:
+        """Which way is better, in PyTorch's words: ``"min"`` or ``"max"``."""
+        return "max" if self.higher_is_better else "min"
+
     def improves(self, row: Mapping[str, Any], best: Best | None) -> bool:
         """Return whether an epoch's row beats the best so far; of equals the earlier is the best."""
         value = row[self.name]
@@ -32,8 +37,7 @@ class Monitor:
         return value > best.value if self.higher_is_better else value < best.value
 
 
-def monitor_of(experiment: Experiment) -> Monitor:
+def monitor_of(config: Config, metrics: Mapping[str, Any]) -> Monitor:
     """Return what ``train.monitor`` names; by default the validation loss, or else the training loss."""
-    default = "train_loss" if experiment.val_data is None else "val_loss"
-    name = experiment.config.train.monitor or default
-    return Monitor(name, name in experiment.metrics and experiment.metrics[name].higher_is_better)
+    name = config.train.monitor or ("val_loss" if config.data.split.val else "train_loss")
+    return Monitor(name, name in metrics and metrics[name].higher_is_better)

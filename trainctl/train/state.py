@@ -12,12 +12,22 @@ from trainctl.storage.packing import Arrays, pack, to_array, unpack
 from trainctl.train.checkpoint import Checkpoint, Progress
 
 
-def capture(model: Any, optimizer: Any, *, config: str, threads: int, kernels: str, progress: Progress) -> Checkpoint:
+def capture(
+    model: Any,
+    optimizer: Any,
+    schedule: Any = None,
+    *,
+    config: str,
+    threads: int,
+    kernels: str,
+    progress: Progress,
+) -> Checkpoint:
     """Return the state of a run as it is now; weights and state are shared, not copied.
 
     Args:
         model: a module.
         optimizer: its optimizer.
+        schedule: the optimizer's schedule, None where there is none.
         config: the resolved config, YAML text.
         threads: the number of threads.
         kernels: whose loops the plans run.
@@ -26,13 +36,14 @@ def capture(model: Any, optimizer: Any, *, config: str, threads: int, kernels: s
     arrays: Arrays = {}
     packed = {
         "optimizer": pack(optimizer.state_dict(), "optimizer", arrays),
+        "schedule": schedule and pack(schedule.state_dict(), "schedule", arrays),
         "rng": pack(trainctl.get_rng_state(), "rng", arrays),
     }
     weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
     return Checkpoint(config, threads, kernels, deepcopy(progress), weights, packed, arrays)
 
 
-def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
+def restore(checkpoint: Checkpoint, model: Any, optimizer: Any, schedule: Any = None) -> None:
     """Bring a run's objects to the state in a checkpoint, the random stream included.
 
     Raises:
@@ -44,6 +55,8 @@ def restore(checkpoint: Checkpoint, model: Any, optimizer: Any) -> None:
         optimizer.load_state_dict(state)
     except ValueError as error:
         raise CheckpointError(f"the checkpoint's optimizer state does not fit: {error}", hint=_OTHER_MODEL) from error
+    if schedule is not None:
+        schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
     trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.checkpoint import Progress
 from trainctl.train.resolve import resume_command
 from trainctl.train.rundir import RunDirectory
+
+if TYPE_CHECKING:
+    from trainctl.config import Config
 
 
 def interrupted(run: RunDirectory, progress: Progress, signum: int) -> Interrupted:
@@ -21,22 +24,32 @@ def interrupted(run: RunDirectory, progress: Progress, signum: int) -> Interrupt
     return Interrupted(message, signum=signum, hint=resume_command(run.path))
 
 
-def diverged(run: RunDirectory, progress: Progress, optimizer: str, lr: float, what: str) -> DivergedError:
+def diverged(run: RunDirectory, progress: Progress, config: Config, what: str) -> DivergedError:
     """Return the error of a run whose numbers are no longer finite.
 
     Args:
         run: the run.
         progress: where it is: ``progress.step`` is the step that went wrong.
-        optimizer: its name in the config.
-        lr: its learning rate.
+        config: what it trains.
         what: what is not finite.
     """
     saved = run.checkpoints.last()
     kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved before"
     return DivergedError(
-        f"training diverged at epoch {progress.epoch}, step {progress.step} (lr {lr:g}): {what}",
-        hint=f"try a smaller step: --set optimizer.{optimizer}.lr={lr / 10:g}; {kept}",
+        f"training diverged at epoch {progress.epoch}, step {progress.step} (lr {progress.lr:g}): {what}",
+        hint=f"try a smaller step: --set {_smaller_step(config, progress.lr)}; {kept}",
     )
+
+
+def _smaller_step(config: Config, lr: float | None) -> str:
+    """The setting that decides how high the learning rate is, with a tenth of its value."""
+    scheduler, optimizer = config.scheduler, config.optimizer
+    if scheduler is not None:
+        lr = optimizer.args["lr"]
+        if isinstance(scheduler.args.get("max_lr"), float):
+            return f"scheduler.{scheduler.name}.max_lr={scheduler.args['max_lr'] / 10:g}"
+    assert lr is not None
+    return f"optimizer.{optimizer.name}.lr={lr / 10:g}"
 
 
 def infinite_weight(model: Any) -> str | None:

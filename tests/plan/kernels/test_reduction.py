@@ -45,11 +45,26 @@ def test_undoing_a_broadcast(shape, dims, order, short):
     check(SumTo, params, [x], [lambda: np.empty(sizes[lead:], np.float32)], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("op", [Sum, Mean])
+@pytest.mark.parametrize("keepdim", [True, False])
 @pytest.mark.parametrize(
-    ("shape", "dims"), [((300, 130), (1,)), ((40, 30, 40), (1,)), ((20, 3), (0,)), ((200, 200), (0, 1))]
+    ("shape", "order", "dims"),
+    [
+        ((40, 30, 40), (0, 1, 2), (1,)),
+        ((20, 3), (0, 1), (0,)),
+        ((6, 5, 4, 7), (0, 2, 3, 1), (2, 3)),
+        ((2, 3, 4, 5, 6), (0, 1, 2, 3, 4), (2, 1)),
+    ],
 )
+def test_sums_over_what_lies_in_the_middle(op, shape, order, dims, keepdim):
+    x, params = uniform(*shape, order=order), {"dims": dims, "keepdim": keepdim}
+    (y,) = forward(op, params, [x])
+    check(op, params, [x], [lambda: np.empty(y.shape, np.float32)])
+
+
+@pytest.mark.parametrize(("shape", "dims"), [((300, 130), (1,)), ((200, 200), (0, 1))])
 def test_what_is_left_to_the_op(shape, dims):
-    """What comes last in memory, or in the middle, small arrays, and everything."""
+    """What comes last in memory, and everything."""
     x, params = uniform(*shape), {"dims": dims, "keepdim": False}
     (y,) = forward(Sum, params, [x])
     assert run(Sum, params, [x], [like(np.asarray(y))], 1) is None

@@ -18,7 +18,7 @@ METHODS = "copy_ zero_ fill_"
 FUNCTIONS = "fill"
 
 
-class _Assign(Op):
+class Assign(Op):
     """Write a value over ``x``. Whatever gradient the old elements have, they have through the value."""
 
     takes_out = True
@@ -31,7 +31,7 @@ class _Assign(Op):
         return None, gy
 
 
-class _Overwrite(_Assign):
+class Overwrite(Assign):
     """Write a value over ``x`` that does not come from it: the old elements' gradient is 0."""
 
     def backward(self, gy: Tensor) -> Any:
@@ -43,7 +43,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         src = creation.as_tensor(src)
     expand(src.detach(), self.shape)  # raises where it does not broadcast
-    return apply_inplace(_Overwrite, self, move(cast(src, self.dtype), self.device))
+    return apply_inplace(Overwrite, self, move(cast(src, self.dtype), self.device))
 
 
 def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -59,7 +59,7 @@ def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]
             raise RuntimeError(
                 f"result type {value.dtype.name} can't be cast to the desired output type {self.dtype.name}"
             )
-        return apply_inplace(_Assign, self, cast(value, self.dtype))
+        return apply_inplace(Assign, self, cast(value, self.dtype))
 
     change.__name__ = f"{name}_"
     change.__doc__ = f"In-place form of :func:`{name}`: the result is written into this tensor, which is returned."

@@ -14,10 +14,12 @@ import numpy
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.activation import ReLU, ReLUGradient
 from trainctl.autograd.ops.arithmetic import Add, Div, Mul, Neg, Sub
+from trainctl.autograd.ops.assign import Assign, Overwrite
 from trainctl.autograd.ops.elementwise import Sqrt
 from trainctl.autograd.ops.random import Dropout
 from trainctl.autograd.ops.shape import Clone
 from trainctl.backend import jit
+from trainctl.plan.fused_ops import Follow
 from trainctl.plan.kernels.copying import copy_elements
 from trainctl.plan.kernels.rectifier import rectify, rectify_gradient
 from trainctl.plan.lowering import Context, Run, lowers, plain_float
@@ -112,6 +114,10 @@ LOOPS: dict[type[Op], jit.Kernel] = {
 }  # fmt: skip
 
 
+# What may be done in place by its lowering.
+WRITES = frozenset({*LOOPS, Assign, Follow, Overwrite})
+
+
 def operands(arrays: list[Any], out: Any) -> list[Any] | None:
     """Return arrays, and then ``out``, as loops take them: each one run through memory, or one element.
 
@@ -134,11 +140,28 @@ def operands(arrays: list[Any], out: Any) -> list[Any] | None:
     return found
 
 
+@jit.kernel("void(i8[::1], i8[::1], i8[::1])", exact=True)
+def count(x: Any, y: Any, z: Any) -> None:
+    """Leave each sum of whole numbers."""
+    for i in range(z.size):
+        z[i] = x[i] + y[i]
+
+
+def _counted(arrays: list[Any], out: Any) -> list[Run] | None:
+    """Return the call that adds single whole numbers, such as the batches that a layer has seen."""
+    given = [numpy.full(1, each, numpy.int64) if type(each) is int else each for each in (*arrays, out)]
+    if any(not isinstance(each, numpy.ndarray) or each.dtype != numpy.int64 or each.size != 1 for each in given):
+        return None
+    return [partial(count.compiled, *(each.reshape(1) for each in given))]
+
+
 @lowers(*(op for op in LOOPS if op not in (Clone, ReLU, ReLUGradient)))
 def arithmetic(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """One pass."""
     (out,) = outs
     if not context.compiled or out is None or not 0 < out.size <= _MOST:
         return None
+    if record.op is Add and out.dtype == numpy.int64:
+        return _counted(arrays, out)
     given = operands(arrays, out)
     return None if given is None else [partial(LOOPS[record.op].compiled, *given)]

@@ -41,19 +41,13 @@ def fill(image: Any, padded: Any, top: Any, left: Any) -> None:
                 line[k] = 0
 
 
-@jit.kernel("f4[:,:,:,:](f4[:,:,::1], f4[:,:,::1], UniTuple(i8, 4), UniTuple(i8, 2), UniTuple(i8, 2), i8, b1)")
-def see(image: Any, padded: Any, shape: Any, start: Any, step: Any, dilation: Any, inside: Any) -> Any:
-    """Return an image's windows, ``[H, kernel's rows, W, kernel's width * C]``, which is ``shape``.
-
-    They are those of the image itself if they are ``inside`` of it, else of ``padded``, which is then filled.
-    """
+@jit.kernel("f4[:,:,:](f4[:,:,::1], f4[:,:,::1], i8, UniTuple(i8, 2), b1)")
+def see(image: Any, padded: Any, rows: Any, start: Any, inside: Any) -> Any:
+    """Return an image from ``start`` on: itself if windows are ``inside`` of it, else ``padded``, of which rows are filled."""
     if inside:
-        seen = image[start[0] :, start[1] :]
-    else:
-        fill(image, padded[: (shape[0] - 1) * step[0] + (shape[1] - 1) * dilation + 1], start[0], start[1])
-        seen = padded[:]
-    row, column = seen.strides[0], seen.strides[1]
-    return as_strided(seen, shape, (row * step[0], row * dilation, column * step[1], 4))
+        return image[start[0] :, start[1] :]
+    fill(image, padded[:rows], start[0], start[1])
+    return padded[:, 0:]
 
 
 @jit.kernel("void(f4[:,:,:], f4[:,:,:,::1], f4[:,::1], f4[:,:], f4[::1])")
@@ -106,9 +100,12 @@ def convolve(
     padded = numpy.empty((0, 0, 0) if inside else room, numpy.float32)
     for number in range(out.shape[0]):
         for y in range(0, places, band):
-            shape, first = (min(band, places - y), rows, across, depth), (start[0] + y * step[0], start[1])
-            windows = see(image[number], padded, shape, first, step, dilation, inside)
-            for i in range(shape[0]):
+            count, first = min(band, places - y), (start[0] + y * step[0], start[1])
+            seen = see(image[number], padded, (count - 1) * step[0] + (rows - 1) * dilation + 1, first, inside)
+            row, column = seen.strides[0], seen.strides[1]
+            steps = (row * step[0], row * dilation, column * step[1], 4)
+            windows = as_strided(seen, (count, rows, across, depth), steps)
+            for i in range(count):
                 convolve_row(windows[i], packed, spare, out[number, y + i], bias)
 
 
@@ -149,9 +146,12 @@ def convolve_weight(
     padded = numpy.empty((0, 0, 0) if inside else room, numpy.float32)
     for number in range(gy.shape[0]):
         for y in range(0, places, band):
-            shape, first = (min(band, places - y), rows, across, depth), (start[0] + y * step[0], start[1])
-            windows = see(image[number], padded, shape, first, step, dilation, inside).transpose((1, 0, 3, 2))
-            add_band(windows, gy[number, y : y + shape[0]], spare, total, number == 0 and y == 0)
+            count, first = min(band, places - y), (start[0] + y * step[0], start[1])
+            seen = see(image[number], padded, (count - 1) * step[0] + (rows - 1) * dilation + 1, first, inside)
+            row, column = seen.strides[0], seen.strides[1]
+            steps = (row * dilation, row * step[0], 4, column * step[1])
+            windows = as_strided(seen, (rows, count, depth, across), steps)
+            add_band(windows, gy[number, y : y + count], spare, total, number == 0 and y == 0)
 
 
 @jit.kernel("void(f4[:,:,:,:], f4[:,:,::1])")
@@ -165,10 +165,9 @@ def pack_kernels(given: Any, packed: Any) -> None:
         for r in range(rows):
             for x in range(across):
                 for c in range(channels):
-                    row = packed[number, (r * across + x) * channels + c]
-                    for j in range(count):
-                        row[j] = given[r, x, c, first + j]
-                    row[count:] = 0
+                    row, found = packed[number, (r * across + x) * channels + c], given[r, x, c, first:]
+                    for j in range(width):
+                        row[j] = found[j] if j < count else numpy.float32(0)
 
 
 @jit.kernel("void(f4[:,:,:], f4[:,:,:])")

@@ -55,7 +55,12 @@ def phases(size: int, kernel: int, stride: int, padding: int) -> list[Phase]:
 @jit.kernel("void(f4[:,:,:,:])")
 def clear(image: Any) -> None:
     """Leave zeros."""
-    image[:] = 0
+    for number in range(image.shape[0]):
+        for y in range(image.shape[1]):
+            for x in range(image.shape[2]):
+                line = image[number, y, x]
+                for c in range(line.size):
+                    line[c] = 0
 
 
 def input_products(columns: Columns, gradient: Array, result: Array, weight: Array, context: Context) -> list[Run]:

@@ -45,7 +45,7 @@ def gather(
         left: the first column that they see.
         lanes: numbers in a vector.
     """
-    channels, height, width = image.shape
+    (channels, height, width), vectors = image.shape, -(-shape[2] // lanes)
     for c in range(channels):
         fill(image[c].reshape((height, width, 1)), padded[c].reshape((padded.shape[1], padded.shape[2], 1)), top, left)
     to = 0
@@ -54,8 +54,8 @@ def gather(
         at = (c * padded.shape[1] + r * dilation[0]) * padded.shape[2] + x * dilation[1]
         for _ in range(shape[1]):
             if step[1] == 1:
-                for i in range(0, shape[2], lanes):  # what is written beyond the row is written over by the next one
-                    copy_vector(padded, at + i, 0, 0, columns, to + i, 0, 0)
+                for i in range(vectors):  # what is written beyond the row is written over by the next one
+                    copy_vector(padded, at + i * lanes, 0, 0, columns, to + i * lanes, 0, 0)
             else:
                 seen, line = padded.reshape(-1)[at:], columns[to : to + shape[2]]
                 for i in range(line.size):

@@ -50,14 +50,13 @@ def column_sums_rectified(
     ``more`` of no rows is none, and ``given`` of none is not wanted; ``scratch [5, columns]``.
     """
     middle, scale, total, along, line = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    first, second = sums[0], sums[1]
     for j in range(middle.size):
         middle[j], scale[j] = center[j % center.size], 1 / sqrt(var[j % var.size] + eps)
-    first, second = sums[0], sums[1]
-    first[:] = 0
-    second[:] = 0
+        first[j], second[j] = 0, 0
     for start in range(0, x.shape[0], _BLOCK):
-        total[:] = 0
-        along[:] = 0
+        for j in range(middle.size):
+            total[j], along[j] = 0, 0
         for i in range(start, min(start + _BLOCK, x.shape[0])):
             row, g, out = x[i], line if given.shape[0] == 0 else given[i], y[i]
             one = gy[i]

@@ -6,6 +6,7 @@ sums in float32 throughout.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,10 @@ from trainctl.autograd.ops.reduction import Mean, Sum, size_of
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.plan.kernels.column_sums import column_sums
+from trainctl.plan.kernels.copying import copied
 from trainctl.plan.kernels.table import Table
-from trainctl.plan.lowering import Context, Run, lowers, plain_float
+from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
+from trainctl.plan.memory import memory_order
 from trainctl.plan.trace import Apply
 
 _LARGE = 1 << 14  # elements from which it is worth more than a call
@@ -45,21 +48,30 @@ def sum_to(record: Apply, arrays: list[Any], outs: list[Any], context: Context) 
     (x,), (out,), shape = arrays, outs, record.params["shape"]
     lead = x.ndim - len(shape)
     dims = tuple(dim for dim in range(x.ndim) if dim < lead or (shape[dim - lead] == 1 and x.shape[dim] != 1))
+    if (
+        context.compiled
+        and plain_float(x, out)
+        and x.size == out.size
+        and x.flags.c_contiguous
+        and out.flags.c_contiguous
+    ):
+        return [copied(x, out)]
     return column_sums(record, arrays, outs, context) or _over_rows(x, dims, out, 1, context)
 
 
 @lowers(Sum)
 def sum(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The sum over some dims."""
-    (x,), (out,) = arrays, outs
-    return _over_rows(x, record.params["dims"], out, 1, context)
+    (x,), (out,), dims = arrays, outs, record.params["dims"]
+    return _over_rows(x, dims, out, 1, context) or _between(x, dims, out, 1, context)
 
 
 @lowers(Mean)
 def mean(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """The mean over some dims."""
     (x,), (out,), dims = arrays, outs, record.params["dims"]
-    return _over_rows(x, dims, out, size_of(x.shape, dims), context)
+    count = size_of(x.shape, dims)
+    return _over_rows(x, dims, out, count, context) or _between(x, dims, out, count, context)
 
 
 def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Context) -> list[Run] | None:
@@ -83,6 +95,39 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
         ones, sums = numpy.ones(len(rows), numpy.float32), table.scratch(1)[:, 0]
         parts = [partial(_by_ones, ones[part], rows[part], sums[i], totals[i]) for i, part in enumerate(table.parts)]
     return [context.in_parts(parts), finish]
+
+
+@jit.kernel("void(f4[:,:,::1], i8, f4[:,::1])", exact=True)
+def sums_between(x: Any, count: int, sums: Any) -> None:
+    """Leave the sums over the dim in the middle, in its order, divided by ``count``."""
+    for i in range(x.shape[0]):
+        total = sums[i]
+        for k in range(total.size):
+            total[k] = 0
+        for j in range(x.shape[1]):
+            row = x[i, j]
+            for k in range(total.size):
+                total[k] += row[k]
+        for k in range(total.size):
+            total[k] /= numpy.float32(count)
+
+
+def _between(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Context) -> list[Run] | None:
+    """Return the calls for a sum over what lies between other dims in memory, as a pooling's pixels do."""
+    if not context.compiled or not plain_float(x, out) or not x.size or not dims or not out.flags.c_contiguous:
+        return None
+    order = memory_order(x.shape, x.strides)
+    where = sorted(order.index(dim) for dim in dims)
+    first, last = where[0], where[-1]
+    whole = x.transpose(order)
+    kept = [dim for dim in order if dim not in dims]
+    if last - first + 1 != len(where) or last == x.ndim - 1 or not whole.flags.c_contiguous or kept != sorted(kept):
+        return None
+    lead, inside = math.prod(whole.shape[:first]), math.prod(whole.shape[first : last + 1])
+    rows = whole.reshape(lead, inside, -1)
+    sums = out.reshape(lead, -1)
+    some = cut(lead, max(1, _LARGE * lead // x.size))
+    return [context.in_parts([partial(sums_between.compiled, rows[part], count, sums[part]) for part in some])]
 
 
 @jit.kernel("void(f8[:,::1], i8, f4[::1])", exact=True)

@@ -26,12 +26,14 @@ def max_over(x: Any, y: Any, choice: Any, kernel: Any, rectifies: Any, chooses: 
     The first of equal ones, or the last NaN. Unless it ``chooses``, ``choice`` is scratch of one vector.
     """
     _, height, width, channels = x.shape
+    vectors = channels // lanes
     for place in range(y.shape[0] * y.shape[1]):
         number, i = place // y.shape[1], place % y.shape[1]
         for j in range(y.shape[2]):
             to = (place * y.shape[2] + j) * channels
             at = ((number * height + i * kernel[0]) * width + j * kernel[1]) * channels
-            for c in range(0, channels, lanes):
+            for v in range(vectors):
+                c = v * lanes
                 chosen = to + c if chooses else 0
                 for r in range(kernel[0]):
                     for q in range(kernel[1]):
@@ -43,6 +45,7 @@ def max_over(x: Any, y: Any, choice: Any, kernel: Any, rectifies: Any, chooses: 
 def return_from(gy: Any, choice: Any, y: Any, gx: Any, kernel: Any, masks: Any, lanes: Any) -> None:
     """Leave ``gy`` where the choice was, and 0 elsewhere, in ``gx``; if it ``masks``, times whether ``y`` is not 0."""
     _, height, width, channels = gx.shape
+    vectors = channels // lanes
     for place in range(gy.shape[0] * gy.shape[1]):
         number, i = place // gy.shape[1], place % gy.shape[1]
         for j in range(gy.shape[2]):
@@ -50,11 +53,16 @@ def return_from(gy: Any, choice: Any, y: Any, gx: Any, kernel: Any, masks: Any, 
             to = ((number * height + i * kernel[0]) * width + j * kernel[1]) * channels
             for r in range(kernel[0]):
                 for q in range(kernel[1]):
-                    for c in range(0, channels, lanes):
+                    for v in range(vectors):
+                        c = v * lanes
                         there = to + (r * width + q) * channels + c
                         give(gy, choice, y, at + c, gx, there, r * kernel[1] + q, masks)
-    gx[:, gy.shape[1] * kernel[0] :] = 0
-    gx[:, :, gy.shape[2] * kernel[1] :] = 0
+    for number in range(gx.shape[0]):  # rows and columns that no window sees
+        for i in range(height):
+            for j in range(gy.shape[2] * kernel[1] if i < gy.shape[1] * kernel[0] else 0, width):
+                line = gx[number, i, j]
+                for c in range(channels):
+                    line[c] = 0
 
 
 def _last(image: Array) -> Array:
