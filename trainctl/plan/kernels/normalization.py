@@ -50,18 +50,23 @@ def dims_of(x: Array, var: Array) -> tuple[int, ...]:
 
 
 def seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
-    """Return how large arrays are seen, and the arrays so; None where one of them cannot be."""
+    """Return how compiled loops see large arrays, and the arrays so; None where one of them cannot be."""
+    return _seen(context, dims, *arrays) if context.compiled else None
+
+
+def _seen(context: Context, dims: tuple[int, ...], *arrays: Any) -> tuple[Table, list[Any]] | None:
+    """Return what :func:`seen` does, or the same for NumPy's calls, whose rows are longer."""
     if not plain_float(*arrays):
         return None
     table = Table(arrays[0], dims) if context.compiled else Table(arrays[0], dims, blocks.WIDE)
-    seen = [table.rows(each) if table.fits else None for each in arrays]
-    return None if any(each is None for each in seen) else (table, seen)
+    views = [table.rows(each) if table.fits else None for each in arrays]
+    return None if any(each is None for each in views) else (table, views)
 
 
 @lowers(Moments)
 def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context) -> list[Run] | None:
     """Mean and variance, in one pass."""
-    found = seen(context, record.params["dims"], *arrays)
+    found = _seen(context, record.params["dims"], *arrays)
     if found is None or any(each is None for each in outs):
         return None
     (table, (x,)), parts = found, found[0].parts
@@ -87,7 +92,7 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     if not plain_float(*(each for each in arrays if each is not None), out):
         return None
     dims = record.params["dims"]
-    found = seen(context, dims_of(x, var) if dims is None else dims, x, out)
+    found = _seen(context, dims_of(x, var) if dims is None else dims, x, out)
     if found is None:
         return None
     (table, (rows, result)), parts = found, found[0].parts
@@ -120,7 +125,7 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
     """The gradient of what was standardized, and of the weight: over rows two passes, over columns one."""
     (gy, x, center, var, weight), (gx, gw) = arrays, outs
     given = [each for each in (*arrays, gw) if each is not None]
-    found = seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
+    found = _seen(context, record.params["dims"], gy, x, gx) if plain_float(*given) else None
     if found is None or (weight is None and gw is not None):
         return None
     table, large = found

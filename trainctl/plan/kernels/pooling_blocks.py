@@ -15,7 +15,7 @@ from trainctl.backend.arrays import Array
 from trainctl.plan.lowering import Context, Run, Workspace, cut
 from trainctl.plan.trace import Apply
 
-_PART = 1 << 16  # elements that one thread takes at a time
+_PART = 1 << 18  # elements that one thread takes at a time: with fewer the threads wait for the interpreter
 
 
 def _node(record: Apply) -> Any:

@@ -16,6 +16,7 @@ import numpy
 from numpy.lib.stride_tricks import as_strided
 
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels.columns import Columns
 from trainctl.plan.lowering import Context, Run, Workspace, cut
 
 _CACHED = 5 << 17  # bytes of pixels and results worked on at once
@@ -24,7 +25,7 @@ _GARBAGE = 3  # products with garbage for each output channel that cost as much 
 _PARTS = 8  # in how many parts a batch is summed over, at the most
 
 
-def pays(columns: Any, outputs: int) -> bool:
+def pays(columns: Columns, outputs: int) -> bool:
     """Return whether this is faster than columns for a convolution to so many channels."""
     if columns.stride != (1, 1) or columns.dilation != (1, 1) or columns.channels < _FEWEST or columns.is_image:
         return False
@@ -32,7 +33,7 @@ def pays(columns: Any, outputs: int) -> bool:
     return columns.kernel != (1, 1) and garbage * outputs < _GARBAGE
 
 
-def _room(columns: Any) -> tuple[int, int]:
+def _room(columns: Columns) -> tuple[int, int]:
     """Return the rows and columns of an image with the zeros that it shares with the next."""
     (height, width), (above, beside) = columns.spatial, columns.padding
     return height + above, width + beside
@@ -42,12 +43,12 @@ class Shifts:
     """A few images as a sequence of pixels.
 
     Args:
-        columns: the convolution's :class:`trainctl.plan.kernels.columns.Columns`.
+        columns: the convolution's.
         count: how many images.
         outputs: channels of the results.
     """
 
-    def __init__(self, columns: Any, count: int, outputs: int) -> None:
+    def __init__(self, columns: Columns, count: int, outputs: int) -> None:
         self.columns, self.count, self.outputs = columns, count, outputs
         self.room = _room(columns)
         (self.rows, self.cols), self.pixels = columns.kernel, count * math.prod(self.room)
@@ -78,20 +79,20 @@ class Shifts:
         return results.reshape(len(results), self.length, self.cols, self.outputs).transpose(2, 0, 1, 3)
 
 
-def _chunks(columns: Any, outputs: int) -> list[slice]:
+def _chunks(columns: Columns, outputs: int) -> list[slice]:
     """Return the images worked on at once."""
     bytes_each = math.prod(_room(columns)) * (columns.channels + columns.kernel[0] * outputs) * 4
     return cut(columns.batch, max(1, min(columns.batch, _CACHED // bytes_each)))
 
 
-def _shifts(columns: Any, outputs: int, chunks: list[slice]) -> dict[int, Shifts]:
+def _shifts(columns: Columns, outputs: int, chunks: list[slice]) -> dict[int, Shifts]:
     """Return the sequences for each number of images that there is."""
     counts = {chunk.stop - chunk.start for chunk in chunks}
     return {count: Shifts(columns, count, outputs) for count in counts}
 
 
 def products(
-    columns: Any, image: Array, result: Array, weight: Array, bias: Array | None, context: Context
+    columns: Columns, image: Array, result: Array, weight: Array, bias: Array | None, context: Context
 ) -> list[Run]:
     """Return the calls that leave the convolution of ``image`` in ``result`` (both ``[N, H, W, C]``).
 
@@ -130,7 +131,7 @@ def _multiply(shifts: Shifts, image: Array, right: Array, shift: Array | None, r
     shifts.workspace.give_back(scratch)
 
 
-def weight_sums(columns: Any, image: Array, gradient: Array, context: Context) -> tuple[Run, Array]:
+def weight_sums(columns: Columns, image: Array, gradient: Array, context: Context) -> tuple[Run, Array]:
     """Return the call that leaves parts of the kernels' gradients, and where: ``[parts, kh, kw * C, O]``."""
     outputs, chunks = gradient.shape[3], _chunks(columns, gradient.shape[3])
     shifts = _shifts(columns, outputs, chunks)

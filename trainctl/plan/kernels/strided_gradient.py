@@ -17,6 +17,7 @@ import numpy
 from numpy.lib.stride_tricks import as_strided
 
 from trainctl.backend.arrays import Array
+from trainctl.plan.kernels.columns import Columns
 from trainctl.plan.lowering import Context, Run, Workspace, cut
 
 _CACHED = 1 << 19  # bytes of a phase's columns worked on at once
@@ -51,11 +52,11 @@ class Phases:
     """The work on a few images: each phase that sees anything.
 
     Args:
-        columns: the convolution's :class:`trainctl.plan.kernels.columns.Columns`.
+        columns: the convolution's.
         outputs: channels of ``gy``.
     """
 
-    def __init__(self, columns: Any, outputs: int) -> None:
+    def __init__(self, columns: Columns, outputs: int) -> None:
         self.columns, self.outputs = columns, outputs
         along = [
             [_reach(size, kernel, stride, padding, phase) for phase in range(min(stride, size))]
@@ -104,7 +105,7 @@ def _elements(pair: tuple[Reach, Reach]) -> int:
     return pair[0].places * pair[1].places * pair[0].taps * pair[1].taps
 
 
-def products(columns: Any, gradient: Array, image: Array, weight: Array, context: Context) -> list[Run] | None:
+def products(columns: Columns, gradient: Array, image: Array, weight: Array, context: Context) -> list[Run] | None:
     """Return the calls that leave the gradient of ``image [N, H, W, C]``; None where no tap sees any pixel.
 
     ``gradient`` is ``[N, *places, O]``, ``weight`` is ``[O, C, kh, kw]``.
