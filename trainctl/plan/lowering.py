@@ -51,6 +51,7 @@ class Context:
     def __init__(self, threads: int, compiled: bool | None = None, blas_threads: int = 1) -> None:
         self.compiled = jit.available() if compiled is None else compiled
         self.blas_threads = blas_threads
+        self._rooms: dict[Any, Array] = {}
         self.pool: Pool = pool(threads if blas_threads == 1 else 1)
 
     @contextmanager
@@ -63,6 +64,11 @@ class Context:
             yield
         finally:
             library.use(before)
+
+    def room(self, number: int, make: Callable[[], Array]) -> Array:
+        """Return scratch that is shared by all calls which are not parts of one: part ``number`` of each has the same."""
+        array = make()
+        return self._rooms.setdefault((number, array.shape, array.dtype), array)
 
     def in_parts(self, parts: Sequence[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""

@@ -55,10 +55,16 @@ def product(x: Array, y: Array, out: Array, bias: Array | None, context: Context
     """Return the calls that leave ``x @ y + bias`` in ``out``: ``[n, k], [k, m], [m] -> [n, m]``."""
     if not context.compiled or not tile.pays() or not _for_tiles(x, y, out, *([] if bias is None else [bias])):
         return [_by_blas(x, y, out, bias, context)]
-    lots, shift = _panels_of(y, None), _NOTHING if bias is None else bias
-    runs = [packing(rest, panels, context) for panels, _, rest in lots if rest is not None]
-    parts = [part for panels, seen, _ in lots for part in _by_tiles(x, panels, out[:, seen], shift[seen])]
-    return [*runs, context.in_parts(parts)]
+    direct, shift = tile.as_panels(y), _NOTHING if bias is None else bias
+    whole = 0 if direct is None else len(direct) * direct.shape[2]
+    parts = [] if direct is None or not whole else _by_tiles(x, direct, out[:, :whole], shift[:whole])
+    rest, target, shift = y[:, whole:], out[:, whole:], shift[whole:]
+    if whole == out.shape[1]:
+        return [context.in_parts(parts)]
+    if len(x) <= _ROWS:  # each panel is of use to one part alone
+        return [context.in_parts([*parts, *_packed_once(x, rest, target, shift, context)])]
+    packed = tile.panels(*rest.shape)
+    return [packing(rest, packed, context), context.in_parts([*parts, *_by_tiles(x, packed, target, shift)])]
 
 
 def _for_tiles(x: Array, y: Array, out: Array, *bias: Array) -> bool:
@@ -103,6 +109,18 @@ def _by_tiles(x: Array, right: Array, out: Array, bias: Array) -> list[Run]:
         return partial(tile.multiply.compiled, x[rows], right[panels], out[rows, seen], bias[seen])
 
     return [part(rows, panels) for panels in cut(len(right), group) for rows in cut(count, size)]
+
+
+def _packed_once(x: Array, y: Array, out: Array, bias: Array, context: Context) -> list[Run]:
+    """Return the calls for some panels at a time, which a part packs for itself."""
+    columns, width = out.shape[1], tile.shape_for(out.shape[1])[1]
+    most = max(1, min(_PARTS, out.size * x.shape[1] // _LARGE))
+    some = cut(columns, width * -(-columns // (width * most)))
+    rooms = [context.room(number, partial(tile.patch, columns)) for number in range(len(some))]
+    return [
+        partial(tile.multiply_once.compiled, x, y[:, seen], room, out[:, seen], bias[seen])
+        for seen, room in zip(some, rooms, strict=True)
+    ]
 
 
 def _by_blas(x: Array, y: Array, out: Array, bias: Array | None, context: Context) -> Run:

@@ -58,6 +58,11 @@ def panels(depth: int, columns: int) -> Array:
     return numpy.empty((-(-columns // width), depth, width), numpy.float32)
 
 
+def patch(columns: int) -> Array:
+    """Return room for as much of a panel as is worked on at once."""
+    return numpy.empty(_DEPTH * shape_for(columns)[1], numpy.float32)
+
+
 def as_panels(b: Array) -> Array | None:
     """Return the whole panels in a right factor itself, where its rows lie so that they can be read as they are."""
     (depth, columns), width = b.shape, shape_for(b.shape[1])[1]
@@ -280,30 +285,51 @@ def _not_unrolled(module: Any) -> Any:
     return mark
 
 
+@jit.inline
+def _by_panel(a: Any, panel: Any, spare: Any, c: Any, is_first: Any, bias: Any) -> None:
+    """Leave ``a`` times a panel in ``c``, or add it where it is not the first of the inner dim; add a bias, if any."""
+    rows, width = spare.shape
+    for top in range(0, c.shape[0], rows):
+        height = min(rows, c.shape[0] - top)
+        part, target = a[top : top + height], c[top : top + height]
+        if height == rows and c.shape[1] == width:
+            tile(part, panel, target, height - 1, not is_first, 2 * rows == width)
+        else:
+            tile(part, panel, spare, height - 1, False, 2 * rows == width)
+            for i in range(height):
+                row, found = target[i], spare[i]
+                for j in range(row.size):
+                    row[j] = found[j] + (numpy.float32(0) if is_first else row[j])
+        if bias.size > 0:
+            for i in range(height):
+                row = target[i]
+                for j in range(row.size):
+                    row[j] += bias[j]
+
+
 @jit.kernel("void(f4[:,:], f4[:,:,:], f4[:,:], f4[::1])")
 def multiply(a: Any, packed: Any, c: Any, bias: Any) -> None:
     """Leave ``a @ b + bias`` in ``c``, with ``b`` in panels; a bias of size 0 is none."""
     width, depth = packed.shape[2], a.shape[1]
-    rows = square() // 2
-    spare = numpy.empty((rows, width), numpy.float32)
+    spare = numpy.empty((square() // 2, width), numpy.float32)
     for start in range(0, depth, _DEPTH):
         end = min(start + _DEPTH, depth)
         for number in range(packed.shape[0]):
-            panel, left = packed[number, start:end], number * width
-            count = min(width, c.shape[1] - left)
-            for top in range(0, c.shape[0], rows):
-                height = min(rows, c.shape[0] - top)
-                part, target = a[top : top + height, start:end], c[top : top + height, left : left + count]
-                if height == rows and count == width:
-                    tile(part, panel, target, height - 1, start > 0, 2 * rows == width)
-                else:
-                    tile(part, panel, spare, height - 1, False, 2 * rows == width)
-                    for i in range(height):
-                        row, found = target[i], spare[i]
-                        for j in range(count):
-                            row[j] = found[j] + (row[j] if start > 0 else numpy.float32(0))
-                if end == depth and bias.size > 0:
-                    for i in range(height):
-                        row = target[i]
-                        for j in range(count):
-                            row[j] += bias[left + j]
+            seen = slice(number * width, min((number + 1) * width, c.shape[1]))
+            shift = bias[seen] if end == depth else bias[:0]
+            _by_panel(a[:, start:end], packed[number, start:end], spare, c[:, seen], start == 0, shift)
+
+
+@jit.kernel("void(f4[:,:], f4[:,:], f4[::1], f4[:,:], f4[::1])")
+def multiply_once(a: Any, b: Any, room: Any, c: Any, bias: Any) -> None:
+    """Do what :func:`multiply` does with a ``b`` that is packed on the way, a :func:`patch` at a time."""
+    width, depth = room.size // _DEPTH, a.shape[1]
+    spare = numpy.empty((square() // 2, width), numpy.float32)
+    for left in range(0, c.shape[1], width):
+        seen = slice(left, min(left + width, c.shape[1]))
+        for start in range(0, depth, _DEPTH):
+            end = min(start + _DEPTH, depth)
+            panel = room[: (end - start) * width].reshape((1, end - start, width))
+            pack(b[start:end, seen], panel, 0)
+            shift = bias[seen] if end == depth else bias[:0]
+            _by_panel(a[:, start:end], panel[0], spare, c[:, seen], start == 0, shift)
