@@ -6,6 +6,23 @@ import sys
 
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
+from trainctl.plan.trace import Value
+
+LARGE = 1 << 20  # bytes from which memory of an eager gradient is worth taking over, though it may lie less well
+
+
+def taken_over(leaf: Tensor, value: Value) -> Array | None:
+    """Return the memory of the gradient that a leaf has from the recorded step; None where somebody else may use it.
+
+    A plan that made memory of its own would hold a large model's gradients twice until its first replay.
+    """
+    grad = leaf._grad
+    if type(grad) is not Tensor or sys.getrefcount(grad) > 3 or grad._array.nbytes < LARGE:  # the leaf, here, the call
+        return None
+    array = grad._array
+    is_alike = (array.shape, array.dtype, array.strides) == (value.shape, value.dtype, value.strides)
+    is_own = array.base is None and sys.getrefcount(array) <= 3  # the tensor, here, the call
+    return array if is_alike and is_own else None
 
 
 class GradientSlot:
@@ -16,18 +33,20 @@ class GradientSlot:
 
     Args:
         leaf: whose gradient it is.
-        array: the plan's memory for it.
+        array: the plan's memory for it, or that of the gradient that it has (:func:`taken_over`).
     """
 
     def __init__(self, leaf: Tensor, array: Array) -> None:
         self.leaf, self.array = leaf, array
         self.memory = array if array.base is None else array.base
-        self.tensor: Tensor | None = None
+        held = leaf._grad
+        self.tensor: Tensor | None = held if held is not None and held._array is array else None
         self._own_references = (0, 0)
 
     def settle(self) -> None:
         """Count who refers to the memory now that the plan is complete: more than these are a user's."""
-        self._own_references = self._references()
+        array, memory = self._references()
+        self._own_references = (array - (self.tensor is not None), memory)
 
     def give(self) -> None:
         """Let the leaf have the gradient."""

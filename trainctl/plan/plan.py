@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -17,7 +18,7 @@ from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
 from trainctl.plan.fusion import fused
-from trainctl.plan.gradients import GradientSlot
+from trainctl.plan.gradients import GradientSlot, taken_over
 from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.arithmetic import WRITES
 from trainctl.plan.kernels.embedding import sum_rows
@@ -132,14 +133,26 @@ class Plan:
         lasting = {each.value for each in self.records if isinstance(each, Gradient) and each.value is not None}
         lasting |= {each for each in values_in(self.trace.result) if each.origin == "made"}
         lives = lifetimes(self.records, is_elementwise)
+        taken = self._taken_over()
         for value in {each.root for each in lasting} & lives.keys():
-            self._arrays[value] = self.own[value] = _own_array(value)
+            array = taken.get(value)
+            self._arrays[value] = self.own[value] = _own_array(value) if array is None else array
             del lives[value]
         values = list(lives)
         offsets, self.block_size = place([Life(_size(each), *lives[each]) for each in values])
         self.memory = block(self.block_size)
         for value, offset in zip(values, offsets, strict=True):
             self._arrays[value] = array_in(self.memory, offset, value.shape, value.dtype, value.strides)
+
+    def _taken_over(self) -> dict[Value, Array | None]:
+        """Return the memory of gradients that leaves have from the recorded step and the plan writes anew."""
+        given = [each for each in self.records if isinstance(each, Gradient) and each.value is not None]
+        times = Counter(each.value.root for each in given if each.value is not None)
+        return {
+            each.value: taken_over(each.leaf, each.value)
+            for each in given
+            if each.value is not None and each.how == "take" and times[each.value] == 1
+        }
 
     # -- calls ----------------------------------------------------------------------------------------
 
