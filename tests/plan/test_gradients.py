@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -72,3 +75,20 @@ def test_what_was_kept_while_it_was_recorded_is_not_taken():
         step(x * scale)
     np.testing.assert_array_equal(kept[0].numpy(), then)
     assert layer.weight.grad._array.ctypes.data != kept[0]._array.ctypes.data
+
+
+def test_a_recording_leaves_no_weak_references_behind():
+    """Several to one array, in garbage, crash CPython 3.11 when the array goes at the wrong moment."""
+    layer, step, x = made()
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(4):
+            step(x)
+            if turn < 2:
+                arrays = [each._array for each in layer.parameters()] + [
+                    each.grad._array for each in layer.parameters()
+                ]
+                assert [weakref.getweakrefcount(each) for each in arrays] == [0] * 4
+    finally:
+        gc.enable()

@@ -39,7 +39,7 @@ class Recorder(Observer):
         self._inputs = list(inputs)
         self._values: dict[int, Value] = {}
         self._fresh: set[int] = set()  # arrays put into tensors since; an id leaves both tables with its array
-        self._watched: list[Any] = []
+        self._watched: dict[int, Any] = {}  # a weak reference to each
         self._old_gradients: dict[int, Any] = {}
         self._modules: dict[int, Any] = {}
         self._path: list[Any] = []
@@ -137,6 +137,7 @@ class Recorder(Observer):
         """Return the trace of a step that returned ``result``."""
         self.trace.result = self._returned(result)
         self.trace.modules = list(self._modules.values())
+        self._watched.clear()
         return self.trace
 
     def _returned(self, result: Any) -> Any:
@@ -189,14 +190,21 @@ class Recorder(Observer):
         return value
 
     def _watch(self, array: Any) -> None:
-        """Forget an array's id when the array goes: the next one may get it."""
+        """Forget an array's id when the array goes: the next one may get it.
+
+        One reference an array, and none that outlives the recording: where an array goes that has several, CPython 3.11
+        allocates before it clears them, and a collection of garbage just then that frees one of them is fatal.
+        """
         key = id(array)
+        if key in self._watched:
+            return
 
         def forget(_: Any) -> None:
             self._values.pop(key, None)
             self._fresh.discard(key)
+            self._watched.pop(key, None)
 
-        self._watched.append(weakref.ref(array, forget))
+        self._watched[key] = weakref.ref(array, forget)
 
     def _check_array(self, array: Any) -> None:
         if type(array) is not numpy.ndarray:
@@ -228,6 +236,9 @@ class Recorder(Observer):
             setattr(Tensor, "_wrap", classmethod(wrap))  # noqa: B010 - a method is replaced: mypy forbids the assignment
             try:
                 yield
+            except BaseException:
+                self._watched.clear()
+                raise
             finally:
                 setattr(Tensor, "_wrap", original)  # noqa: B010 - see above
                 state.watcher = before
