@@ -55,7 +55,9 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
 
     for run in runs:
         group = _group_of(run)
-        if group is not None:
+        if group is not None and len(group) == 1 and groups and len(groups[-1]) == 1:
+            groups[-1] = [groups[-1][0] + group[0]]  # one thread does both, and nobody waits in between
+        elif group is not None:
             groups.append(group)
         elif isinstance(run, Note):
             notes.append(run)
