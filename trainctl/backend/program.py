@@ -176,9 +176,12 @@ class Post:
     def run(self, program: Program, rouse: Callable[[int], Any]) -> int:
         """Run a program together with the helpers; ``rouse(number)`` lets one that sleeps look here."""
         program.posts.add(self)
-        self._announce(self._post, program.head)
-        self._rouse(range(len(self._slots)), rouse)
-        return int(self._run(program.head))
+        try:
+            self._announce(self._post, program.head)
+            self._rouse(range(len(self._slots)), rouse)
+        finally:  # once begun it is run to its end, an interrupt or not: the helpers are at it
+            failed = int(self._run(program.head))
+        return failed
 
     def call_for(self, numbers: Sequence[int], rouse: Callable[[int], Any]) -> None:
         """Let helpers do what the interpreter has for them."""
