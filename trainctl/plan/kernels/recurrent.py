@@ -23,7 +23,8 @@ from trainctl.plan.kernels.products import packing, product
 from trainctl.plan.lowering import Context, Run, cut, lowers, plain_float
 from trainctl.plan.trace import Apply
 
-_SEQUENCES = 16  # that one thread takes: two tiles of rows
+_SEQUENCES = 16  # that one thread takes at least: two tiles of rows
+_PARTS = 4  # of many sequences: the more a part has, the more often it uses a weight that it has read
 
 
 class Steps:
@@ -45,7 +46,7 @@ class Steps:
         """Return the calls of a loop for all sequences: ``of_part`` have a row for each of them."""
         packed, call = tile.panels(*weight.shape), loop.compiled
         parts: list[Run] = []
-        for some in cut(self.batch, _SEQUENCES):
+        for some in cut(self.batch, _SEQUENCES * max(1, -(-self.batch // (_SEQUENCES * _PARTS)))):
             scratch = numpy.empty((some.stop - some.start, width), numpy.float32)
             states = [each[some] for each in of_part]
             parts.append(partial(call, self.starts, self.counts, some.start, packed, scratch, *states, *others))
