@@ -184,6 +184,7 @@ def killed(save: Callable[[], object], number: int) -> None:
     """Run ``save`` in a process of its own that is killed before its ``number``-th operation."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of fork: the child runs no other thread's code
+        warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)  # JAX's, where a test before has imported it
         child = os.fork()
     if child == 0:
         try:

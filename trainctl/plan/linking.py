@@ -59,7 +59,7 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
             groups[-1] = [groups[-1][0] + group[0]]  # one thread does both, and nobody waits in between
         elif group is not None:
             groups.append(group)
-        elif isinstance(run, Note):
+        elif isinstance(run, Note) and groups:
             notes.append(run)
         else:
             flush()

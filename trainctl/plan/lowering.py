@@ -51,7 +51,7 @@ class Context:
     def __init__(self, threads: int, compiled: bool | None = None, blas_threads: int = 1) -> None:
         self.compiled = jit.available() if compiled is None else compiled
         self.blas_threads = blas_threads
-        self._rooms: dict[Any, Array] = {}
+        self._rooms: dict[tuple[int, int], Array] = {}
         self.pool: Pool = pool(threads if blas_threads == 1 else 1)
 
     @contextmanager
@@ -65,10 +65,11 @@ class Context:
         finally:
             library.use(before)
 
-    def room(self, number: int, make: Callable[[], Array]) -> Array:
+    def room(self, number: int, size: int) -> Array:
         """Return scratch that is shared by all calls which are not parts of one: part ``number`` of each has the same."""
-        array = make()
-        return self._rooms.setdefault((number, array.shape, array.dtype), array)
+        if (number, size) not in self._rooms:
+            self._rooms[number, size] = numpy.empty(size, numpy.float32)
+        return self._rooms[number, size]
 
     def in_parts(self, parts: Sequence[Run]) -> Run:
         """Return a call that runs independent parts on the pool; how they are cut must not depend on its size."""

@@ -116,7 +116,7 @@ def _packed_once(x: Array, y: Array, out: Array, bias: Array, context: Context) 
     columns, width = out.shape[1], tile.shape_for(out.shape[1])[1]
     most = max(1, min(_PARTS, out.size * x.shape[1] // _LARGE))
     some = cut(columns, width * -(-columns // (width * most)))
-    rooms = [context.room(number, partial(tile.patch, columns)) for number in range(len(some))]
+    rooms = [context.room(number, tile.patch(columns)) for number in range(len(some))]
     return [
         partial(tile.multiply_once.compiled, x, y[:, seen], room, out[:, seen], bias[seen])
         for seen, room in zip(some, rooms, strict=True)

@@ -58,9 +58,9 @@ def panels(depth: int, columns: int) -> Array:
     return numpy.empty((-(-columns // width), depth, width), numpy.float32)
 
 
-def patch(columns: int) -> Array:
-    """Return room for as much of a panel as is worked on at once."""
-    return numpy.empty(_DEPTH * shape_for(columns)[1], numpy.float32)
+def patch(columns: int) -> int:
+    """Return of how many elements a panel's part is that is worked on at once."""
+    return _DEPTH * shape_for(columns)[1]
 
 
 def as_panels(b: Array) -> Array | None:
