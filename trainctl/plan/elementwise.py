@@ -50,7 +50,7 @@ class Elementwise:
             seen = [each if len(each) == 1 else each[elements] for each in (*self.arrays, self.out)]
             return partial(self.loop.compiled, *seen)
         arrays = [each[elements] if _has_elements(each) else each for each in self.arrays]
-        return partial(into, self.node.forward, arrays, self.out[elements])
+        return partial(_into, self.node.forward, arrays, self.out[elements])
 
 
 def elementwise(record: Apply, arrays: list[Any], outs: list[Any], compiled: bool) -> Elementwise | None:
@@ -85,8 +85,7 @@ def blocked(group: list[Elementwise], context: Context) -> Run:
     return context.in_parts(parts)
 
 
-def into(forward: Any, arrays: list[Any], out: Array) -> None:
-    """Leave in ``out`` what an op's ``forward`` gives, which may be handed ``out`` or be another array."""
+def _into(forward: Any, arrays: list[Any], out: Array) -> None:
     result = forward(*arrays, out=out)
     if result is not out:
         numpy.copyto(out, result)

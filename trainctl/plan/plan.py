@@ -16,7 +16,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import Array
-from trainctl.plan.elementwise import Elementwise, blocked, elementwise, into, is_elementwise
+from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot, taken_over
 from trainctl.plan.kernels import tile
@@ -258,13 +258,19 @@ class _Released(Op):
 def _call(node: Op, arrays: list[Any], outs: list[Any]) -> Run:
     """Return a call of ``forward`` on arrays that leaves its results in ``outs`` (None: nobody reads it)."""
     if len(outs) == 1 and outs[0] is not None and _takes_out(node, outs[0]):
-        return partial(into, node.forward, arrays, outs[0])
+        return partial(_into, partial(node.forward, *arrays, out=outs[0]), outs[0])
     return partial(_copied, partial(node.forward, *arrays), outs)
 
 
 def _takes_out(node: Op, out: Array) -> bool:
     """Return whether ``forward`` can be handed this array: some reshape it, which works in order alone."""
     return "out" in inspect.signature(type(node).forward).parameters and (node.takes_out or out.flags.c_contiguous)
+
+
+def _into(forward: Run, out: Array) -> None:
+    result = forward()
+    if result is not out:
+        numpy.copyto(out, result)
 
 
 def _copied(forward: Run, outs: list[Any]) -> None:
