@@ -28,7 +28,7 @@ LAYERS = (
     ("cuda", "linalg", "nn", "optim", "data", "utils"),
     ("plan",),  # steps of the engine, recorded and replayed
     ("train",),
-    ("registry", "build", "schedules", "model_summary"),
+    ("registry", "build"),
     ("config",),
     ("jobs",),
     ("cli",),

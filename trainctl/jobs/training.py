@@ -1,8 +1,7 @@
-"""Whole jobs as plain functions: train a config, evaluate a run, profile. Commands, tests and notebooks call these."""
+"""Train what a config describes, from the start or from a checkpoint."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,24 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainctl.errors import CheckpointError, ConfigError, UsageError
-from trainctl.train.checkpoint import INDEX, Checkpoint, read_checkpoint, weights_sha256
+from trainctl.jobs.experiments import checked_build
+from trainctl.jobs.places import RUNS
+from trainctl.train.checkpoint import Checkpoint, read_checkpoint
 from trainctl.train.events import Event, Notice, TrainEnd
-from trainctl.train.resolve import CONFIG, find_checkpoint, latest_run, resume_command, run_of
+from trainctl.train.resolve import CONFIG, find_checkpoint, resume_command, run_of
 from trainctl.train.rundir import RunDirectory, check_available, is_run
 from trainctl.train.signals import StopSignals
-from trainctl.train.threads import blas_threads, eager_threads, resolve_threads
+from trainctl.train.threads import resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
-
-SPLITS = ("train", "val", "test")
-RUNS = Path("runs")
-"""Where run directories are, unless told otherwise."""
-
-SCHEMA_VERSION = 1
-"""Of what :func:`run_evaluation` returns."""
 
 _MAY_DIFFER = frozenset({("threads",), ("train", "epochs")})
 
@@ -76,97 +70,6 @@ def run_training(
     return dict(event.summary)
 
 
-def run_evaluation(
-    path: str | Path | None = None,
-    *,
-    split: str = "test",
-    threads: int | None = None,
-    batch_size: int | None = None,
-) -> dict[str, Any]:
-    """Measure a trained model and return its loss (mean over the samples) and metrics.
-
-    Args:
-        path: a run, whose best checkpoint is meant, or a checkpoint; default: the latest run.
-        split: the samples to measure on: train, val or test.
-        threads: BLAS threads; default: as the run had, which gives the very figures of its summary.
-        batch_size: samples at a time; default: the config's ``data.eval_batch_size``.
-
-    Raises:
-        CheckpointError: there is no checkpoint, or it is damaged.
-        UsageError: the run has no such split.
-        DataError: the run's data is missing or corrupt.
-
-    Example:
-        >>> run_evaluation("runs/no-such-run")
-        Traceback (most recent call last):
-        trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
-    """
-    from trainctl.data import DataLoader
-    from trainctl.train.evaluate import evaluate
-    from trainctl.train.steps import Steps
-    from trainctl.train.summary import number
-
-    found = find_checkpoint(latest_run(RUNS) if path is None else path)
-    checkpoint = read_checkpoint(found)
-    experiment = _build_from(checkpoint, found)
-    data = getattr(experiment, f"{split}_data") if split in SPLITS else None
-    if data is None:
-        raise UsageError(
-            f"{found}: the run has no {split} split",
-            hint="the splits are train, val (if data.split holds some out) and test",
-        )
-    threads = threads or checkpoint.threads
-    batch_size = batch_size or experiment.config.data.eval_batch_size
-    started = time.perf_counter()
-    steps = Steps(experiment, threads, checkpoint.kernels, lambda text: None)
-    with blas_threads(eager_threads(experiment.config, threads)):
-        loader: Any = DataLoader(data, batch_size)
-        result = evaluate(experiment.model, experiment.loss, experiment.metrics, loader, measure=steps.measure)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "name": experiment.config.name,
-        "checkpoint": str(found),
-        "epochs": len(checkpoint.progress.history),
-        "global_step": checkpoint.progress.global_step,
-        "split": split,
-        "samples": result.samples,
-        "loss": number(result.loss),
-        "metrics": {name: number(value) for name, value in result.metrics.items()},
-        "threads": threads,
-        "seconds": round(time.perf_counter() - started, 3),
-        "weights_sha256": weights_sha256(found),
-    }
-
-
-def run_profile(loaded: LoadedConfig, *, steps: int = 20) -> dict[str, Any]:
-    """Train what a config describes for a few steps, write nothing, and return where time and memory went.
-
-    Args:
-        loaded: the config.
-        steps: how many steps are timed as a whole, and then how many call by call; a few more come before, while the
-            plan is made.
-
-    Returns:
-        As plain data: the time of a step; for each kind of op its share, its rates and what they are of the peaks that
-        are measured after; the plan, or why there is none; the memory, in bytes.
-
-    Raises:
-        ConfigError: the config cannot be built.
-        DataError: data is missing or corrupt.
-        UsageError: it trains on a GPU.
-    """
-    from trainctl.train.profile import profile
-    from trainctl.train.summary import device_of
-
-    experiment = _checked_build(loaded)
-    device = device_of(experiment.model)
-    if device != "cpu":
-        raise UsageError(f"device {device}: profile times what the CPU does", hint="--device cpu")
-    threads = resolve_threads(loaded.config.threads)
-    with blas_threads(eager_threads(loaded.config, threads)):
-        return profile(experiment, threads, steps)
-
-
 _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]
 
 
@@ -174,7 +77,7 @@ _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]
 def _fresh(loaded: LoadedConfig, path: Path, force: bool) -> _Opened:
     """A new run. Nothing is made and nothing deleted before all that can be refused has been looked at."""
     check_available(path, force=force)
-    experiment = _checked_build(loaded)
+    experiment = checked_build(loaded)
     with RunDirectory.create(path, force=force) as run:
         yield experiment, run, None
 
@@ -200,27 +103,7 @@ def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], objec
             on_event(Notice(_threads_kept(checkpoint.threads, asked)))
         if checkpoint is not None and checkpoint.kernels == "numba" and not jit.available():
             on_event(Notice(_NO_KERNELS))
-        yield _checked_build(continued), run, checkpoint
-
-
-def _checked_build(loaded: LoadedConfig) -> Experiment:
-    from trainctl.build import build
-    from trainctl.train.loop import check_experiment
-
-    experiment = build(loaded)
-    check_experiment(experiment)
-    return experiment
-
-
-def _build_from(checkpoint: Checkpoint, path: Path) -> Experiment:
-    """The experiment that a checkpoint is of, with its weights."""
-    from trainctl.build import build
-    from trainctl.config import config_from_yaml
-    from trainctl.train.state import load_weights
-
-    experiment = build(config_from_yaml(checkpoint.config, str(path / INDEX)))
-    load_weights(checkpoint, experiment.model)
-    return experiment
+        yield checked_build(continued), run, checkpoint
 
 
 def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDirectory) -> LoadedConfig:

@@ -10,9 +10,9 @@ import pytest
 from tests.train import tiny
 from trainctl import nn, optim
 from trainctl.build import build, check
+from trainctl.build.schedules import schedule_of
 from trainctl.errors import ConfigError
 from trainctl.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, ReduceLROnPlateau, SequentialLR
-from trainctl.schedules import schedule_of
 from trainctl.train.loop import check_experiment
 from trainctl.train.schedule import Schedule
 

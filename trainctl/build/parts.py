@@ -1,27 +1,21 @@
-"""From a checked config to the objects it describes: model, loss, optimizer, metrics and data.
-
-What a schema cannot say is found here, with a batch of zeros: whether each layer takes what the one
-before it gives, and whether the last one's output suits the loss and the data.
-"""
+"""The parts of a config, made and tried on a batch of zeros, without data."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainctl.build.schedules import try_scheduler
+from trainctl.build.summary import LayerSummary, ModelSummary
 from trainctl.errors import ConfigError, Problem
-from trainctl.model_summary import LayerSummary, ModelSummary
 from trainctl.registry import TABLES, Entry, Kind, resolve
-from trainctl.schedules import schedule_of, try_scheduler
 
 if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.backend.devices import device
-    from trainctl.config import Component, Config, LoadedConfig
-    from trainctl.train.schedule import Schedule
+    from trainctl.config import Component, LoadedConfig
 
 Path = tuple[str | int, ...]
 
@@ -40,126 +34,7 @@ _SPELLED = {
 }
 
 
-@dataclass
-class Experiment:
-    """Everything a run works with. Data is read when it is first used.
-
-    Attributes:
-        loaded: the config with its places.
-        model: a ``Sequential``, so that its keys are the config's indices.
-        loss: maps (output, target) to one number.
-        optimizer: of the model's parameters.
-        metrics: by their names in the config.
-        whole_train_data: the dataset's training part, before the validation split.
-        test_data: the dataset's test part.
-    """
-
-    loaded: LoadedConfig
-    model: Any
-    loss: Any
-    optimizer: Any
-    metrics: Mapping[str, Any]
-    whole_train_data: Any
-    test_data: Any
-
-    @property
-    def config(self) -> Config:
-        """The config."""
-        return self.loaded.config
-
-    @property
-    def train_data(self) -> Any:
-        """What is learned from."""
-        return self._split[0]
-
-    @property
-    def val_data(self) -> Any:
-        """What is held out of the training part by the seed; None where nothing is."""
-        return self._split[1]
-
-    @cached_property
-    def schedule(self) -> Schedule | None:
-        """How the learning rate changes, None where it does not; how long a run is follows from its data.
-
-        Raises:
-            ConfigError: it is over before the run is.
-            DataError: data is missing or corrupt.
-        """
-        from trainctl.train.loop import steps_per_epoch
-
-        return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
-
-    @cached_property
-    def _split(self) -> tuple[Any, Any]:
-        import numpy as np
-
-        from trainctl.autograd.ops.random import Generator
-        from trainctl.data import Subset, random_split
-
-        data, share = self.whole_train_data, self.config.data.split.val
-        if share == 0:
-            return data, None
-        held_out = round(len(data) * share)
-        if not 0 < held_out < len(data):
-            message = f"{share} of {len(data)} samples leaves a part without any"
-            raise ConfigError([self.loaded.problem(("data", "split", "val"), f"data.split.val: {message}")])
-        generator = Generator().manual_seed(self.config.seed)
-        parts = random_split(data, [len(data) - held_out, held_out], generator=generator)
-        # As arrays: looking a batch's indices up in a list of as many objects as there are samples is slow.
-        train_data, val_data = [Subset[Any](data, np.array(part.indices)) for part in parts]
-        return train_data, val_data
-
-
-def check(loaded: LoadedConfig) -> ModelSummary:
-    """Check that the parts of a config fit each other; no data is read.
-
-    Raises:
-        ConfigError: each layer that does not fit the one before it, a last layer that does not fit the
-            loss and the data, arguments that a constructor refuses.
-
-    Example:
-        >>> from trainctl.config import load_config
-        >>> check(load_config("configs/mlp.yaml", environ={})).parameters
-        101770
-    """
-    from trainctl.autograd.ops.random import get_rng_state, set_rng_state
-
-    state = get_rng_state()
-    try:
-        return _Parts(loaded).summary
-    finally:
-        set_rng_state(state)
-
-
-def build(loaded: LoadedConfig) -> Experiment:
-    """Make what a config describes; the seed decides the initial weights and the split.
-
-    Raises:
-        ConfigError: as :func:`check`.
-        DataError: data is missing.
-
-    Example:
-        >>> from trainctl.config import load_config
-        >>> experiment = build(load_config("configs/mlp.yaml", environ={}))
-        >>> len(experiment.train_data), len(experiment.val_data), len(experiment.test_data)
-        (54000, 6000, 10000)
-    """
-    from trainctl.autograd.ops.random import manual_seed
-
-    manual_seed(loaded.config.seed)
-    parts = _Parts(loaded)
-    return Experiment(
-        loaded=loaded,
-        model=parts.model,
-        loss=parts.loss,
-        optimizer=parts.optimizer,
-        metrics=parts.metrics,
-        whole_train_data=parts.dataset(train=True),
-        test_data=parts.dataset(train=False),
-    )
-
-
-class _Parts:
+class Parts:
     """The parts of a config, made and tried on a batch of zeros.
 
     Raises:
@@ -191,6 +66,7 @@ class _Parts:
 
     @property
     def summary(self) -> ModelSummary:
+        """The layers with what each gives."""
         return ModelSummary(tuple(self.dataset_class.input_shape), tuple(self.rows))
 
     def dataset(self, *, train: bool) -> Any:

@@ -1,0 +1,85 @@
+"""Everything a run works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from trainctl.build.schedules import schedule_of
+from trainctl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trainctl.config import Config, LoadedConfig
+    from trainctl.train.schedule import Schedule
+
+
+@dataclass
+class Experiment:
+    """Everything a run works with. Data is read when it is first used.
+
+    Attributes:
+        loaded: the config with its places.
+        model: a ``Sequential``, so that its keys are the config's indices.
+        loss: maps (output, target) to one number.
+        optimizer: of the model's parameters.
+        metrics: by their names in the config.
+        whole_train_data: the dataset's training part, before the validation split.
+        test_data: the dataset's test part.
+    """
+
+    loaded: LoadedConfig
+    model: Any
+    loss: Any
+    optimizer: Any
+    metrics: Mapping[str, Any]
+    whole_train_data: Any
+    test_data: Any
+
+    @property
+    def config(self) -> Config:
+        """The config."""
+        return self.loaded.config
+
+    @property
+    def train_data(self) -> Any:
+        """What is learned from."""
+        return self._split[0]
+
+    @property
+    def val_data(self) -> Any:
+        """What is held out of the training part by the seed; None where nothing is."""
+        return self._split[1]
+
+    @cached_property
+    def schedule(self) -> Schedule | None:
+        """How the learning rate changes, None where it does not; how long a run is follows from its data.
+
+        Raises:
+            ConfigError: it is over before the run is.
+            DataError: data is missing or corrupt.
+        """
+        from trainctl.train.loop import steps_per_epoch
+
+        return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
+
+    @cached_property
+    def _split(self) -> tuple[Any, Any]:
+        import numpy as np
+
+        from trainctl.autograd.ops.random import Generator
+        from trainctl.data import Subset, random_split
+
+        data, share = self.whole_train_data, self.config.data.split.val
+        if share == 0:
+            return data, None
+        held_out = round(len(data) * share)
+        if not 0 < held_out < len(data):
+            message = f"{share} of {len(data)} samples leaves a part without any"
+            raise ConfigError([self.loaded.problem(("data", "split", "val"), f"data.split.val: {message}")])
+        generator = Generator().manual_seed(self.config.seed)
+        parts = random_split(data, [len(data) - held_out, held_out], generator=generator)
+        # As arrays: looking a batch's indices up in a list of as many objects as there are samples is slow.
+        train_data, val_data = [Subset[Any](data, np.array(part.indices)) for part in parts]
+        return train_data, val_data

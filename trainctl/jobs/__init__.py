@@ -1,0 +1,10 @@
+"""Whole jobs as plain functions: train a config, evaluate a run, profile. Commands, tests and notebooks call these."""
+
+from __future__ import annotations
+
+from trainctl.jobs.evaluation import SPLITS, run_evaluation
+from trainctl.jobs.places import RUNS
+from trainctl.jobs.profiling import run_profile
+from trainctl.jobs.training import run_training
+
+__all__ = ["RUNS", "SPLITS", "run_evaluation", "run_profile", "run_training"]
