@@ -278,7 +278,7 @@ def test_a_model_whose_output_nothing_declares():
 
 
 def test_a_model_without_parameters(monkeypatch):
-    monkeypatch.setattr(MNIST, "input_shape", (10,))
+    monkeypatch.setattr(MNIST, "_IMAGE", (10,))
     ((place, message, _),) = problems("  - ReLU")
     assert (place, message) == ("3:1", "optimizer: SGD: optimizer got an empty parameter list")
 

@@ -69,7 +69,8 @@ def test_a_sample_is_an_image_and_a_label():
 
 
 def test_what_a_model_needs_to_know_takes_no_data():
-    assert (MNIST.input_shape, MNIST.num_classes) == ((1, 28, 28), 10)
+    spec = MNIST.sample_spec(root="nowhere")
+    assert (spec.inputs.shape, spec.target.dtype, spec.target.high) == ((1, 28, 28), "int64", 10)
 
 
 def test_a_batch_is_never_overwritten():

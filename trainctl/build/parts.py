@@ -48,6 +48,7 @@ class Parts:
         self.rows: list[LayerSummary] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
+        self.sample = self.dataset_class.sample_spec(**self.config.data.dataset.args)
         self.device = self._device()
         self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
         self.model, output = self._make_model()
@@ -67,7 +68,7 @@ class Parts:
     @property
     def summary(self) -> ModelSummary:
         """The layers with what each gives."""
-        return ModelSummary(tuple(self.dataset_class.input_shape), tuple(self.rows))
+        return ModelSummary(self.sample.inputs.shape, tuple(self.rows))
 
     def dataset(self, *, train: bool) -> Any:
         """The dataset's training or test part."""
@@ -137,7 +138,7 @@ class Parts:
     def _zeros_from_data(self) -> Tensor:
         from trainctl.autograd.ops.creation import zeros
 
-        sample = zeros(self.dataset_class.input_shape)
+        sample = zeros(self.sample.inputs.shape)
         for index, transform in enumerate(self.transforms):
             if transform is not None:
                 path = ("data", "transforms", index)
@@ -202,7 +203,7 @@ class Parts:
         from trainctl.autograd.ops.creation import zeros
         from trainctl.backend.dtypes import int64
 
-        name, classes = self.config.loss.name, self.dataset_class.num_classes
+        name, classes = self.config.loss.name, self.sample.target.high
         if not TABLES["loss"][name].wants_classes:
             fitting = [each for each, entry in TABLES["loss"].items() if entry.wants_classes]
             message = f"loss: {name} takes numbers as targets; those of {self.data_name} are class numbers"

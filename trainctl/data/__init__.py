@@ -22,10 +22,12 @@ from trainctl.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from trainctl.data.spec import ArraySpec, SampleSpec
 from trainctl.data.transforms import Compose, Normalize
 
 __all__ = [
     "MNIST",
+    "ArraySpec",
     "BatchSampler",
     "Compose",
     "ConcatDataset",
@@ -35,6 +37,7 @@ __all__ = [
     "IterableDataset",
     "Normalize",
     "RandomSampler",
+    "SampleSpec",
     "Sampler",
     "SequentialSampler",
     "Subset",

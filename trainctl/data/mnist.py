@@ -15,6 +15,7 @@ from trainctl.autograd.ops.creation import from_numpy
 from trainctl.data.collate import default_collate
 from trainctl.data.dataset import Dataset
 from trainctl.data.idx import read_idx
+from trainctl.data.spec import ArraySpec, SampleSpec
 from trainctl.data.transforms import takes_batches
 from trainctl.errors import DataError
 
@@ -42,8 +43,13 @@ class MNIST(Dataset[tuple[Any, int]]):
         (10000, trainctl.Size([1, 28, 28]), 7)
     """
 
-    input_shape = (1, 28, 28)
-    num_classes = 10
+    _IMAGE = (1, 28, 28)
+    _CLASSES = 10
+
+    @classmethod
+    def sample_spec(cls, root: str | Path) -> SampleSpec:
+        """What a sample is; the same wherever the files are."""
+        return SampleSpec(ArraySpec(cls._IMAGE), ArraySpec((), "int64", high=cls._CLASSES))
 
     def __init__(self, root: str | Path, train: bool = True, transform: Callable[[Any], Any] | None = None) -> None:
         self.root = Path(root)
@@ -56,7 +62,7 @@ class MNIST(Dataset[tuple[Any, int]]):
     @cached_property
     def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Images, uint8 [N, 1, 28, 28], and labels, int64 [N]."""
-        images = _read(self._images_path, "images, ubyte [N, 28, 28]", self.input_shape[1:])
+        images = _read(self._images_path, "images, ubyte [N, 28, 28]", self._IMAGE[1:])
         labels = _read(self._labels_path, "labels, ubyte [N]", ())
         if len(images) != len(labels):
             raise DataError(
@@ -64,14 +70,14 @@ class MNIST(Dataset[tuple[Any, int]]):
                 f"got {len(labels)}",
                 hint="take both files from the same download",
             )
-        wrong = np.flatnonzero(labels >= self.num_classes)
+        wrong = np.flatnonzero(labels >= self._CLASSES)
         if wrong.size:
             raise DataError(
-                f"{self._labels_path}: expected labels 0 to {self.num_classes - 1}, "
+                f"{self._labels_path}: expected labels 0 to {self._CLASSES - 1}, "
                 f"got {labels[wrong[0]]} at index {wrong[0]}",
                 hint="replace the file with a fresh copy",
             )
-        return images.reshape(-1, *self.input_shape), labels.astype(np.int64)
+        return images.reshape(-1, *self._IMAGE), labels.astype(np.int64)
 
     @property
     def data(self) -> Tensor:
