@@ -17,6 +17,7 @@ from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
 from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
 from trainctl.train.monitor import monitor_of
 from trainctl.train.resolve import find_checkpoint
+from trainctl.train.retention import Keep
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import capture, load_weights, restore
@@ -102,6 +103,7 @@ class _Loop:
         self.threads = resume.threads if resume else resolve_threads(config.threads)
         self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(config, experiment.metrics)
+        run.checkpoints.keep = Keep.of(config, self.monitor)
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
         self.columns = ["epoch", "global_step", "train_loss", "val_loss", *experiment.metrics, "lr"]
