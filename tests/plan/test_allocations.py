@@ -18,7 +18,7 @@ from trainctl.plan.profile import calls_of
 LARGE = 1024  # bytes: a result, and figures that Python works out, are smaller
 
 MODELS = (Perceptron, Recurrent, ConvNet, Encoder)
-MOST_PYTHON_CALLS = 140  # of functions written in Python, in a replay of the perceptron
+MOST_PYTHON_CALLS = 116  # of functions written in Python, in a replay of the perceptron
 
 COMPILED = pytest.mark.skipif(
     not (jit.available() and tile.pays()), reason="needs compiled loops: NumPy's calls alone work with arrays between"
