@@ -31,7 +31,7 @@ def test_what_is_left_out_of_a_config_has_a_default_or_is_given_by_build(kind, n
             assert parameters[excluded].default is not inspect.Parameter.empty
 
 
-@pytest.mark.parametrize("name", TABLES["layer"])
+@pytest.mark.parametrize("name", sorted(TABLES["layer"].keys() - {"Permute"}))  # which torchvision has, not nn
 def test_layers_are_those_of_nn_under_their_own_names(name):
     assert issubclass(resolve("layer", name), getattr(nn, name))
 
@@ -50,10 +50,8 @@ def test_schedulers_are_those_of_optim_but_for_functions():
 
 
 @pytest.mark.parametrize("name", TABLES["dataset"])
-def test_datasets_say_what_they_hold_without_reading_it(name):
-    cls = resolve("dataset", name)
-    assert all(isinstance(size, int) and size > 0 for size in cls.input_shape)
-    assert cls.num_classes > 1
+def test_datasets_say_what_they_hold_without_an_object(name):
+    assert callable(resolve("dataset", name).sample_spec)
 
 
 def test_names_that_the_table_does_not_have():
