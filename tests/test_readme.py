@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import typer
 
+from tests.cli.command import commands
 from tests.markdown import REPO, Shown, blocks, console, make_checkout, run
 from trainctl import errors
 from trainctl.cli.main import app
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 PROGRAM = typer.main.get_command(app)
-COMMANDS = {name: command for name, command in PROGRAM.commands.items() if not command.hidden}
+COMMANDS = commands(PROGRAM)
 
 
 @pytest.fixture(scope="module")

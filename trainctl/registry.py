@@ -220,7 +220,10 @@ TABLES: dict[Kind, dict[str, Entry]] = {
         "SoftMarginLoss": _loss("SoftMarginLoss", *_REDUCTION),
     },
     "optimizer": {name: Entry(f"trainctl.optim:{name}", _OPTIMIZED) for name in _OPTIMIZERS.split()},
-    "dataset": {"MNIST": Entry("trainctl.data:MNIST", _PART)},
+    "dataset": {
+        "MNIST": Entry("trainctl.data:MNIST", _PART),
+        "SmallMNIST": Entry("trainctl.data:SmallMNIST", _PART),
+    },
     "transform": {"Normalize": Entry("trainctl.data:Normalize")},
     "metric": {"accuracy": Entry("trainctl.train.metrics:Accuracy")},
     "scheduler": {

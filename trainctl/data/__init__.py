@@ -22,6 +22,7 @@ from trainctl.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from trainctl.data.small_mnist import SmallMNIST
 from trainctl.data.spec import ArraySpec, SampleSpec
 from trainctl.data.transforms import Compose, Normalize
 
@@ -40,6 +41,7 @@ __all__ = [
     "SampleSpec",
     "Sampler",
     "SequentialSampler",
+    "SmallMNIST",
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
