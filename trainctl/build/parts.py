@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainctl.build.schedules import try_scheduler
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.backend.devices import device
     from trainctl.config import Component, LoadedConfig
+    from trainctl.data import SampleSpec
 
 Path = tuple[str | int, ...]
 
@@ -48,9 +48,11 @@ class Parts:
         self.rows: list[LayerSummary] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
-        self.sample = self.dataset_class.sample_spec(**self.config.data.dataset.args)
+        self.sample = self._sample_spec()
         self.device = self._device()
-        self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
+        data = self.config.data
+        self.transforms = self._make_each("transform", ("data", "transforms"), data.transforms)
+        self.train_transforms = self._make_each("transform", ("data", "train_transforms"), data.train_transforms)
         self.model, output = self._make_model()
         self.loss = self._make("loss", ("loss",), self.config.loss)
         if output is not None and self.loss is not None:
@@ -71,11 +73,12 @@ class Parts:
         return ModelSummary(self.sample.inputs.shape, tuple(self.rows))
 
     def dataset(self, *, train: bool) -> Any:
-        """The dataset's training or test part."""
-        from trainctl.data import Compose
-
-        transform = Compose(self.transforms) if self.transforms else None
-        return self.dataset_class(**self.config.data.dataset.args, train=train, transform=transform)
+        """The dataset's training or test part, without transforms; None where it has no test part."""
+        args = self.config.data.dataset.args
+        has_test_part = getattr(self.dataset_class, "has_test_part", None)
+        if not train and has_test_part and not has_test_part(**args):
+            return None
+        return self.dataset_class(**args, train=train)
 
     # -- reporting --------------------------------------------------------------------------------
 
@@ -93,7 +96,10 @@ class Parts:
     # -- the parts --------------------------------------------------------------------------------
 
     def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: int) -> Any:
-        made = resolve(kind, component.name)
+        return self._call(resolve(kind, component.name), path, component, *first, **sizes)
+
+    def _call(self, made: Callable[..., Any], path: Path, component: Component, *first: Any, **sizes: int) -> Any:
+        """What a constructor or the like gives; None, and a mistake at an argument, where it refuses."""
         try:
             return made(*first, **{**component.args, **sizes})
         except _REFUSALS as error:
@@ -135,17 +141,42 @@ class Parts:
             output = self._add_layer(index, component, output)
         return Sequential(*self.layers), output
 
+    def _sample_spec(self) -> SampleSpec:
+        spec: SampleSpec | None = self._call(
+            self.dataset_class.sample_spec, ("data", "dataset"), self.config.data.dataset
+        )
+        if spec is None:
+            raise ConfigError(self.problems)
+        return spec
+
     def _zeros_from_data(self) -> Tensor:
         from trainctl.autograd.ops.creation import zeros
 
         sample = zeros(self.sample.inputs.shape)
-        for index, transform in enumerate(self.transforms):
-            if transform is not None:
-                path = ("data", "transforms", index)
-                what = f"data.transforms.{index}: {self.config.data.transforms[index].name}"
-                changed = self._attempt(path, what, partial(transform, sample))
-                sample = sample if changed is None else changed
-        return zeros(_BATCH, *sample.shape)
+        changed = self._changed("transforms", sample)
+        trained = self._changed("transforms", self._changed("train_transforms", sample), report=False)
+        if trained.shape != changed.shape:
+            message = f"data.train_transforms: training samples are {list(trained.shape)}, others {list(changed.shape)}"
+            self._report(("data", "train_transforms"), message, "make them equal with `transforms`: CenterCrop, Resize")
+        return zeros(_BATCH, *changed.shape)
+
+    def _changed(self, key: str, sample: Tensor, *, report: bool = True) -> Tensor:
+        """A sample after the transforms under a key; those that refuse it are mistakes, and left out."""
+        from trainctl.data.random_transforms import RandomTransform, tried
+
+        for index, transform in enumerate(getattr(self, key)):
+            path = ("data", key, index)
+            what = f"data.{key}.{index}: {getattr(self.config.data, key)[index].name}"
+            if transform is None:
+                continue
+            if key == "transforms" and isinstance(transform, RandomTransform) and report:
+                self._report(path, f"{what} is random", "put it under `train_transforms`, for training samples alone")
+            try:
+                sample = tried(transform, sample)
+            except _REFUSALS as error:
+                if report:
+                    self._report(path, f"{what}: {error}")
+        return sample
 
     def _add_layer(self, index: int, component: Component, batch: Tensor | None) -> Tensor | None:
         """Make a layer and try it; its output, None where it has none or the input is not known."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
 
-_MAY_DIFFER = frozenset({("threads",), ("train", "epochs")})
+_MAY_DIFFER = frozenset({("threads",), ("train", "epochs"), ("data", "num_workers")})
 
 
 def run_training(
@@ -43,7 +43,8 @@ def run_training(
         output_dir: the run directory; default: ``runs/<name>``.
         force: delete the run that is there.
         resume: go on with a run: True for the one in the run directory, or a path, of a run or of one of
-            its checkpoints. Its config must be ``loaded``, but for ``train.epochs`` and ``threads``.
+            its checkpoints. Its config must be ``loaded``, but for ``train.epochs``, ``threads``
+            and ``data.num_workers``.
         on_event: called with every event.
 
     Raises:
