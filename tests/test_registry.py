@@ -31,7 +31,7 @@ def test_what_is_left_out_of_a_config_has_a_default_or_is_given_by_build(kind, n
             assert parameters[excluded].default is not inspect.Parameter.empty
 
 
-@pytest.mark.parametrize("name", TABLES["layer"])
+@pytest.mark.parametrize("name", sorted(TABLES["layer"].keys() - {"Permute"}))  # which torchvision has, not nn
 def test_layers_are_those_of_nn_under_their_own_names(name):
     assert issubclass(resolve("layer", name), getattr(nn, name))
 

@@ -17,10 +17,11 @@ from trainctl.build import Experiment, build
 from trainctl.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
 from trainctl.train.checkpoint import MODEL, read_checkpoint
 from trainctl.train.events import CheckpointSaved, EpochEnd, Notice, StepEnd, TrainEnd, TrainStart
-from trainctl.train.loop import check_experiment, train
+from trainctl.train.lengths import check_experiment
 from trainctl.train.metrics import Accuracy
 from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
+from trainctl.train.session import train
 from trainctl.train.signals import StopSignals
 
 

@@ -87,7 +87,7 @@ class Experiment:
             ConfigError: it is over before the run is.
             DataError: data is missing or corrupt.
         """
-        from trainctl.train.loop import steps_per_epoch
+        from trainctl.train.lengths import steps_per_epoch
 
         return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
 

@@ -47,7 +47,7 @@ def _near(file: str) -> str | None:
     """The files of the same directory with the most similar names."""
     path = pathlib.Path(file)
     try:
-        names = sorted(entry.name for entry in os.scandir(path.parent) if entry.is_file())
+        names = sorted(name for name in os.listdir(path.parent) if os.path.isfile(path.parent / name))
     except OSError:
         return f"there is no directory {path.parent} either"
     near = difflib.get_close_matches(path.name, names, n=2)

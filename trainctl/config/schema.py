@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -116,6 +116,9 @@ class Config(Section):
         seed: of the initial weights, the split and the order of the samples.
         scheduler: how the learning rate changes; None leaves it as the optimizer has it.
     """
+
+    only_in_files: ClassVar[tuple[str, ...]] = ("extends",)
+    """Keys of a file that a resolved config no longer has."""
 
     name: Name
     seed: Seed = 0

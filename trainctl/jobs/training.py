@@ -56,7 +56,7 @@ def run_training(
         Interrupted: a signal came, and everything is saved.
     """
     from trainctl.train.first_use import announced
-    from trainctl.train.loop import train
+    from trainctl.train.session import train
 
     if resume and force:
         raise UsageError("--resume goes on with a run and --force deletes it", hint="give one of the two")
