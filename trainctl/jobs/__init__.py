@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
 from trainctl.jobs.places import RUNS
 from trainctl.jobs.profiling import run_profile
 from trainctl.jobs.recorded import recorded_config
 from trainctl.jobs.training import run_training
 
-__all__ = ["RUNS", "SPLITS", "recorded_config", "run_evaluation", "run_profile", "run_training"]
+__all__ = ["RUNS", "SPLITS", "recorded_config", "run_doctor", "run_evaluation", "run_profile", "run_training"]
