@@ -16,6 +16,10 @@ from trainctl.cli.main import app
 README = (REPO / "README.md").read_text(encoding="utf-8")
 PROGRAM = typer.main.get_command(app)
 COMMANDS = {name: command for name, command in PROGRAM.commands.items() if not command.hidden}
+ALL = [(name, command) for name, command in COMMANDS.items() if not hasattr(command, "commands")]
+ALL += [
+    (f"{name} {sub}", each) for name, group in COMMANDS.items() for sub, each in getattr(group, "commands", {}).items()
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +47,18 @@ def test_every_command_is_in_the_table(name):
     assert re.search(rf"^\| `trainctl {name}\b", README, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_documented(name):
-    for parameter in COMMANDS[name].params:
+@pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
+def test_every_command_has_help_with_an_example(name, command):
+    assert command.help
+    assert f"trainctl {name} " in command.epilog or f"trainctl {name}\n" in f"{command.epilog}\n"
+
+
+@pytest.mark.parametrize(("name", "command"), ALL, ids=[name for name, _ in ALL])
+def test_every_option_is_documented(name, command):
+    if " " in name:
+        group, _, sub = name.partition(" ")
+        assert re.search(rf"^\| `trainctl {group} [\w|\\]*\b{sub}\b", README, re.MULTILINE)
+    for parameter in command.params:
         for option in parameter.opts if parameter.param_type_name == "option" else ():
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", README), f"{option} of trainctl {name}"
 
