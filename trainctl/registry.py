@@ -56,6 +56,11 @@ _OPTIMIZED = ("params", "foreach", "fused", "capturable", "differentiable")  # t
 # All but LBFGS, whose step evaluates the loss itself.
 _OPTIMIZERS = "ASGD Adadelta Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
 _SCHEDULED = ("optimizer", "last_epoch")
+_DATASETS = "CSV JSONL MNIST NPY NPZ SmallMNIST"
+_TRANSFORMS = (
+    "CenterCrop Normalize RandomCrop RandomErasing RandomHorizontalFlip RandomRotation RandomVerticalFlip Resize "
+    "Standardize"
+)
 _PART = ("train", "transform")  # what the config says elsewhere: the split, data.transforms
 
 
@@ -220,11 +225,8 @@ TABLES: dict[Kind, dict[str, Entry]] = {
         "SoftMarginLoss": _loss("SoftMarginLoss", *_REDUCTION),
     },
     "optimizer": {name: Entry(f"trainctl.optim:{name}", _OPTIMIZED) for name in _OPTIMIZERS.split()},
-    "dataset": {
-        "MNIST": Entry("trainctl.data:MNIST", _PART),
-        "SmallMNIST": Entry("trainctl.data:SmallMNIST", _PART),
-    },
-    "transform": {"Normalize": Entry("trainctl.data:Normalize")},
+    "dataset": {name: Entry(f"trainctl.data:{name}", _PART) for name in _DATASETS.split()},
+    "transform": {name: Entry(f"trainctl.data:{name}") for name in _TRANSFORMS.split()},
     "metric": {"accuracy": Entry("trainctl.train.metrics:Accuracy")},
     "scheduler": {
         **{

@@ -76,7 +76,9 @@ class DataConfig(Section):
         eval_batch_size: samples at a time where nothing is learned; changes speed and memory alone.
         shuffle: whether every epoch has an order of its own.
         drop_last: whether an epoch's last batch is dropped when it is not full.
-        transforms: what is done to each input, first to last.
+        transforms: what is done to every input.
+        train_transforms: what is done to the inputs of training samples, before ``transforms``; it may be random.
+        num_workers: threads that load batches ahead; the results are the same.
     """
 
     dataset: Dataset
@@ -86,6 +88,8 @@ class DataConfig(Section):
     shuffle: bool = True
     drop_last: bool = False
     transforms: Transforms = ()
+    train_transforms: Transforms = ()
+    num_workers: Annotated[int, Field(ge=0, le=64), Expected("an integer from 0 to 64")] = 0
 
 
 class TrainConfig(Section):
