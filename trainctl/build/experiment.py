@@ -25,6 +25,7 @@ class Experiment:
         loss: maps (output, target) to one number.
         optimizer: of the model's parameters.
         metrics: by their names in the config.
+        tables: those of the config's metrics that are tables, by name; ``eval`` measures them.
         whole_train_data: the dataset's training part, before the validation split.
         test_data: the dataset's test part.
     """
@@ -34,6 +35,7 @@ class Experiment:
     loss: Any
     optimizer: Any
     metrics: Mapping[str, Any]
+    tables: Mapping[str, Any]
     whole_train_data: Any
     test_data: Any
 

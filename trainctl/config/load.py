@@ -122,12 +122,16 @@ def load_config(
     return _load(read_text(file), file, overrides, flags or {}, environ)
 
 
-def config_from_yaml(text: str, file: str) -> LoadedConfig:
-    """Read back a resolved config: the text alone decides, not the environment.
+def config_from_yaml(
+    text: str, file: str, overrides: Sequence[str] = (), flags: Mapping[str, tuple[str, Any]] | None = None
+) -> LoadedConfig:
+    """Read back a resolved config: the environment has no say.
 
     Args:
         text: what :meth:`LoadedConfig.to_yaml` gave.
         file: where it is from, for messages.
+        overrides: as :func:`load_config` takes them.
+        flags: as :func:`load_config` takes them.
 
     Raises:
         ConfigError: every mistake in it.
@@ -137,7 +141,7 @@ def config_from_yaml(text: str, file: str) -> LoadedConfig:
         >>> config_from_yaml(loaded.to_yaml(), "config.resolved.yaml").config == loaded.config
         True
     """
-    return _load(text, file, (), {}, {})
+    return _load(text, file, overrides, flags or {}, {})
 
 
 def _load(
