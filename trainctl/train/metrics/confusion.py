@@ -99,8 +99,8 @@ class _Counted(SummedMetric):
         if self.cells is None or self.answers is None:
             return None
         if self.answers.form == "labels":
-            table = self.cells.reshape(-1, 2, 2)
-            return np.stack([table[:, 1].sum(axis=1), table[:, :, 1].sum(axis=1), table[:, 1, 1]])
+            each = self.cells.reshape(-1, 2, 2)
+            return np.stack([each[:, 1].sum(axis=1), each[:, :, 1].sum(axis=1), each[:, 1, 1]])
         table = self.cells.reshape(self.answers.classes, -1)
         return np.stack([table.sum(axis=1), table.sum(axis=0), table.diagonal()])
 

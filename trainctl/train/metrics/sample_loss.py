@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class SampleLoss(SummedMetric):
             losses = np.array([float(self._loss(*pair).item()) for pair in pairs])
             return np.stack([losses, np.ones(len(losses))], axis=1)
         losses = self._each(output, target).detach().cpu().numpy().astype(np.float64)
-        losses = losses.reshape(len(target), -1)
+        losses = losses.reshape(len(target), math.prod(losses.shape[1:]))
         return np.stack([losses.sum(axis=1), self._weights(losses, target)], axis=1)
 
     def _weights(self, losses: np.ndarray, target: Tensor) -> np.ndarray:
@@ -57,7 +58,7 @@ class SampleLoss(SummedMetric):
         if ignored is None or target.is_floating_point():
             return np.full(len(losses), float(losses.shape[1]))
         kept = target.detach().cpu().numpy() != ignored
-        return kept.reshape(len(losses), -1).sum(axis=1).astype(np.float64)
+        return kept.reshape(losses.shape).sum(axis=1).astype(np.float64)
 
     def figure(self, sums: np.ndarray) -> float:
         """Return the mean; NaN where nothing counts."""
