@@ -5,7 +5,18 @@ from __future__ import annotations
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
 from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
+from trainctl.jobs.prediction import Prediction, Predictor, Source
 from trainctl.jobs.profiling import run_profile
 from trainctl.jobs.training import run_training
 
-__all__ = ["RUNS", "SPLITS", "failures", "run_evaluation", "run_profile", "run_training"]
+__all__ = [
+    "RUNS",
+    "SPLITS",
+    "Prediction",
+    "Predictor",
+    "Source",
+    "failures",
+    "run_evaluation",
+    "run_profile",
+    "run_training",
+]
