@@ -18,8 +18,8 @@ import pytest
 import trainctl.train.store
 from trainctl.errors import CheckpointError, TrainctlError
 from trainctl.train.checkpoint import MODEL, Best, Checkpoint, Progress, read_checkpoint
-from trainctl.train.resolve import find_checkpoint
 from trainctl.train.layout import steps
+from trainctl.train.resolve import find_checkpoint
 from trainctl.train.store import CheckpointStore
 
 

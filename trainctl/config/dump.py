@@ -49,7 +49,8 @@ def dump(config: BaseModel) -> str:
     Example:
         >>> from trainctl.config.schema import TrainConfig
         >>> print(dump(TrainConfig(epochs=3)))
-        {epochs: 3, checkpoint_every: null, monitor: null, compile: true, deterministic: false}
+        {epochs: 3, checkpoint_every: null, keep_best: 1, keep_last: 1, monitor: null, compile: true,
+          deterministic: false}
         <BLANKLINE>
     """
     return yaml.dump(

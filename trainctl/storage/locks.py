@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import socket
+import time
 import weakref
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from pathlib import Path
 from trainctl.storage import files
 
 _LIMIT = 400
+_TRIES = 4
 _NOT_HERE = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
 
 
@@ -64,7 +66,7 @@ class Lock:
 
     def _take(self, path: Path) -> None:
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock()
         except BlockingIOError:
             raise Taken(_holder(path)) from None
         except OSError as error:
@@ -77,6 +79,14 @@ class Lock:
             files.os.ftruncate(self._descriptor, 0)
             self._written = True
             files.os.write(self._descriptor, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+
+    def _lock(self) -> None:
+        for _ in range(_TRIES - 1):
+            try:
+                return fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.02)  # somebody may only be asking whether it is held
+        return fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def release(self) -> None:
         """Let another process have it; the file is empty then."""

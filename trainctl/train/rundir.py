@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 """Of the rows of metrics.jsonl and of summary.json."""
 
 METRICS_JSONL, METRICS_CSV, SUMMARY, LOCK = "metrics.jsonl", "metrics.csv", "summary.json", ".trainctl.lock"
+DIVERGED = "diverged.json"
 
 _MAX_CONFIG, _MAX_SUMMARY = 1 << 20, 4 << 20
 
@@ -169,9 +170,19 @@ class RunDirectory:
         return summary if isinstance(summary, dict) else None
 
     def remove_summary(self) -> None:
-        """Delete ``summary.json``: the run goes on."""
+        """Delete ``summary.json`` and ``diverged.json``: the run goes on."""
         with _writing(self.path):
-            remove(self.path / SUMMARY)
+            for name in (SUMMARY, DIVERGED):
+                remove(self.path / name)
+
+    def write_diverged(self, message: str) -> None:
+        """Write ``diverged.json``: why a run ended with numbers that were not finite.
+
+        Where it cannot be written, that is not said: the run's own end is what counts.
+        """
+        text = json.dumps({"schema_version": SCHEMA_VERSION, "message": message}, indent=2) + "\n"
+        with suppress(OSError):
+            replace_file(self.path / DIVERGED, text.encode())
 
 
 def check_available(path: str | Path, *, force: bool = False) -> None:
@@ -230,7 +241,7 @@ def _clear(path: Path) -> None:
     elif checkpoints.is_symlink():
         remove(checkpoints)  # the link; what it leads to is not the run's
     remove_temporaries(path)
-    for name in (METRICS_JSONL, METRICS_CSV, SUMMARY, CONFIG):
+    for name in (METRICS_JSONL, METRICS_CSV, SUMMARY, DIVERGED, CONFIG):
         remove(path / name)
 
 
