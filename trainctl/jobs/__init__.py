@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainctl.jobs.checkpoints import inspect_checkpoint, verify_checkpoints
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
 from trainctl.jobs.gates import failures
@@ -22,6 +23,7 @@ __all__ = [
     "compare_runs",
     "describe_run",
     "failures",
+    "inspect_checkpoint",
     "list_runs",
     "recorded_config",
     "report_runs",
@@ -29,4 +31,5 @@ __all__ = [
     "run_evaluation",
     "run_profile",
     "run_training",
+    "verify_checkpoints",
 ]

@@ -83,6 +83,7 @@ class Checkpoint:
         model: the weights by ``state_dict`` key.
         state: the state of the optimizer, its schedule and the random stream, packed (see :mod:`trainctl.storage.packing`).
         arrays: the arrays that ``state`` refers to.
+        version: the version of trainctl that wrote it.
     """
 
     config: str
@@ -92,6 +93,7 @@ class Checkpoint:
     model: Arrays
     state: Any
     arrays: Arrays
+    version: str = __version__
 
 
 class _Files(Part):
@@ -156,7 +158,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         check_packed(index.state, arrays)
     except CheckpointError as error:
         raise CheckpointError(f"{path / INDEX}: {error.message}", hint=error.hint or ANOTHER) from None
-    return Checkpoint(index.config, index.threads, index.kernels, index.progress, model, index.state, arrays)
+    return Checkpoint(
+        index.config,
+        index.threads,
+        index.kernels,
+        index.progress,
+        model,
+        index.state,
+        arrays,
+        index.trainctl_version,
+    )
 
 
 def examine(path: str | Path) -> list[CheckpointError]:
