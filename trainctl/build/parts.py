@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainctl.build.optimizers import freeze_parameters, make_optimizer
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import LayerSummary, ModelSummary
 from trainctl.errors import ConfigError, Problem
@@ -56,6 +57,9 @@ class Parts:
         if output is not None and self.loss is not None:
             self._check_output(output)
         self.model.to(self.device)
+        self.model_is_whole = not self.problems
+        if self.model_is_whole:
+            freeze_parameters(self.config, self.model, self._report)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
         metrics = self._make_each("metric", ("metrics",), self.config.metrics)
@@ -233,10 +237,10 @@ class Parts:
         self._report(("model", last), f"model.{last}: {message}", hint)
 
     def _make_optimizer(self) -> Any:
-        parameters = list(self.model.parameters())
-        if not parameters and self.problems:
+        if self.problems and not any(parameter.requires_grad for parameter in self.model.parameters()):
             return None  # a layer that was refused may be the one that has them
-        return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
+        names = self._report if self.model_is_whole else lambda *mistake: None  # what fits nothing may yet come
+        return make_optimizer(self.config, self.model, self._make, names)
 
 
 def _declared_input(entry: Entry, component: Component) -> Tensor | None:

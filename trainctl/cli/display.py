@@ -11,7 +11,7 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
+from trainctl.train.events import CheckpointSaved, EarlyStop, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
 
 if TYPE_CHECKING:
     from trainctl.cli.options import LogFormat
@@ -61,6 +61,8 @@ class Display:
                 self.start(event)
             case Notice():
                 self.notice(event)
+            case EarlyStop():
+                self.stopped(event)
             case TrainEnd():
                 self.end(event)
 
@@ -78,6 +80,10 @@ class Display:
 
     def notice(self, event: Notice) -> None:
         """Something the user should know."""
+
+    def stopped(self, event: EarlyStop) -> None:
+        """The run ends before its last epoch."""
+        self.notice(Notice(f"stopped early, after epoch {event.epoch}: {event.reason}"))
 
     def end(self, event: TrainEnd) -> None:
         """Training is over."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
 
-_MAY_DIFFER = frozenset({("threads",), ("train", "epochs")})
+_MAY_DIFFER = (("threads",), ("train", "epochs"), ("train", "early_stopping"))
 
 
 def run_training(
@@ -43,7 +43,8 @@ def run_training(
         output_dir: the run directory; default: ``runs/<name>``.
         force: delete the run that is there.
         resume: go on with a run: True for the one in the run directory, or a path, of a run or of one of
-            its checkpoints. Its config must be ``loaded``, but for ``train.epochs`` and ``threads``.
+            its checkpoints. Its config must be ``loaded``, but for ``train.epochs``, ``train.early_stopping`` and
+            ``threads``.
         on_event: called with every event.
 
     Raises:
@@ -129,7 +130,7 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
     values = [{setting.path: repr(setting.value) for setting in each.describe()} for each in (ours, theirs)]
     for path in {**values[0], **values[1]}:
         here, there = (side.get(path, "missing") for side in values)
-        if here != there and path not in _MAY_DIFFER:
+        if here != there and not any(path[: len(each)] == each for each in _MAY_DIFFER):
             yield path, here, there
 
 

@@ -38,7 +38,11 @@ class TrainStart:
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """One optimizer step. ``loss`` is the mean over the batch, ``samples`` the batch's size."""
+    """One optimizer step. ``loss`` is the mean over its samples, of which there are ``samples``.
+
+    ``lr`` is the first parameter group's; ``grad_norm`` that of all gradients before they were clipped, None where
+    they are not.
+    """
 
     epoch: int
     step: int
@@ -46,6 +50,7 @@ class StepEnd:
     loss: float
     lr: float
     samples: int
+    grad_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class EpochEnd:
 
     ``train_loss`` is the mean over the epoch's samples; ``val_loss`` is None where there is no
     validation split; ``metrics`` are measured on validation data (empty without a split);
-    ``seconds`` and ``samples_per_second`` count training alone.
+    ``lr`` is the first parameter group's and ``lrs`` are those of all, in the last step; ``grad_norm`` is the mean
+    of the steps'; ``seconds`` and ``samples_per_second`` count training alone.
     """
 
     epoch: int
@@ -66,6 +72,8 @@ class EpochEnd:
     seconds: float
     samples_per_second: float
     is_best: bool
+    lrs: tuple[float, ...] = ()
+    grad_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,15 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """The run ends before its last epoch; ``reason`` is half a sentence, ``best_epoch`` has the weights that are kept."""
+
+    epoch: int
+    reason: str
+    best_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainEnd:
     """The run is over; ``summary`` is what ``summary.json`` holds."""
 
@@ -106,4 +123,4 @@ class Notice:
     message: str
 
 
-Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | TrainEnd | Notice
+Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | EarlyStop | TrainEnd | Notice

@@ -14,14 +14,16 @@ import trainctl
 from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochSampler
 from trainctl.errors import Interrupted
+from trainctl.train.averaging import Ema
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
-from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
-from trainctl.train.events import CheckpointDue, EpochEnd, Event, Notice, StepEnd, TrainStart
-from trainctl.train.lengths import steps_per_epoch
-from trainctl.train.monitor import monitor_of
-from trainctl.train.rows import columns_of, row_of
+from trainctl.train.evaluate import EvalResult, evaluate, on_device
+from trainctl.train.events import CheckpointDue, EarlyStop, EpochEnd, Event, Notice, StepEnd, TrainStart
+from trainctl.train.lengths import samples_per_epoch, steps_per_epoch
+from trainctl.train.monitor import early_stopping_of, monitor_of
+from trainctl.train.patterns import frozen_statistics
+from trainctl.train.rows import Meters, columns_of, row_of
 from trainctl.train.signals import StopSignals
-from trainctl.train.state import capture, restore
+from trainctl.train.state import Stateful, capture, restore
 from trainctl.train.steps import Steps
 from trainctl.train.stops import diverged, infinite_weight, interrupted
 from trainctl.train.summary import device_of
@@ -57,9 +59,18 @@ class Loop:
         self.threads = resume.threads if resume else resolve_threads(config.threads)
         self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(config, experiment.metrics)
+        self.early = early_stopping_of(config, self.monitor)
+        self.ema = Ema(self.model, config.train.ema.decay) if config.train.ema else None
+        self.evaluated = self.ema.module if self.ema else self.model
+        self.meters = Meters()
+        parts: dict[str, Stateful | None] = {"ema": self.ema, "early_stopping": self.early, "meters": self.meters}
+        self.more = {name: part for name, part in parts.items() if part is not None}
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
+        self.samples = samples_per_epoch(experiment)
         self.columns = columns_of(experiment)
+        self.measures = {"lr_1", "grad_norm"} & set(self.columns)
+        self.frozen = frozen_statistics(self.model, config.freeze)
         self.sampler = EpochSampler(experiment.train_data, seed=config.seed, shuffle=config.data.shuffle)
         self.loader: DataLoader[Any] = DataLoader(
             experiment.train_data,
@@ -69,7 +80,7 @@ class Loop:
         )
         self.mark = time.perf_counter()
         self.notices: list[str] = []
-        self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append)
+        self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append, self.evaluated)
 
     def restore(self) -> None:
         """Bring model, optimizer, schedule and random stream to where the run stands.
@@ -78,7 +89,7 @@ class Loop:
             CheckpointError: the checkpoint is another model's.
         """
         if self.resume:
-            restore(self.resume, self.model, self.optimizer, self.schedule)
+            restore(self.resume, self.model, self.optimizer, self.schedule, self.more)
 
     def start(self) -> TrainStart:
         """Return the event that comes before all others."""
@@ -100,8 +111,13 @@ class Loop:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there is an epoch left."""
-        return self.progress.epoch <= self.config.train.epochs
+        """Whether there is an epoch left, and a point in it."""
+        return self.progress.epoch <= self.config.train.epochs and not self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping leaves out epochs."""
+        return self.progress.epoch <= self.config.train.epochs and self.early is not None and self.early.is_over
 
     def epochs(self) -> Iterator[Event]:
         """Train the epochs that are left; what is due to be saved has to be before the next event is asked for.
@@ -112,6 +128,9 @@ class Loop:
         """
         while self.goes_on:
             yield from self._epoch()
+        if self.early and self.stopped_early:
+            best = self.progress.best
+            yield EarlyStop(self.progress.epoch - 1, self.early.reason, best.epoch if best else None)
 
     # -- an epoch ---------------------------------------------------------------------------------
 
@@ -136,32 +155,43 @@ class Loop:
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
-        p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
-        after_step = self.schedule.after_step if self.schedule else None
-        every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
+        p, optimizer, stop, meters = self.progress, self.optimizer, self.stop, self.meters
+        after_step, ema = self.schedule and self.schedule.after_step, self.ema
+        every, last = self.config.train.checkpoint_every, self.steps_per_epoch
+        norm = None
         self.sampler.set_epoch(p.epoch, start=p.samples)
-        model.train()
-        for inputs, target in on_device(self.loader, model):
-            value = learn(inputs, target).item()
+        self._training_mode()
+        for total, size in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
             p.lr = optimizer.param_groups[0]["lr"]
             p.step += 1
             p.global_step += 1
-            if not math.isfinite(value):
-                raise self._diverged(f"the loss is {value}")
+            if not math.isfinite(total):
+                raise self._diverged(f"the loss is {total}")
             while self.notices:
                 yield Notice(self.notices.pop())
-            size = len(target)
-            total, mean = (value, value / size) if summed else (value * size, value)
             p.samples += size
             p.loss_sum += total
+            if self.measures:
+                norm = self.steps.grad_norm
+                if norm is not None and not math.isfinite(norm):
+                    raise self._diverged(f"the norm of the gradients is {norm}")
+                meters.after_step([group["lr"] for group in optimizer.param_groups], norm)
+            if ema:
+                ema.after_step()
             if after_step:
                 after_step()
-            yield StepEnd(p.epoch, p.step, p.global_step, mean, p.lr, size)
+            yield StepEnd(p.epoch, p.step, p.global_step, total / size, p.lr, size, norm)
             if stop.signum is not None:
                 yield self._due(training=True)
                 raise interrupted(self.run, p, stop.signum)
             if every and p.global_step % every == 0 and p.step < last:
                 yield self._due(training=True)
+
+    def _training_mode(self) -> None:
+        """Let the model learn, all but the statistics that are frozen."""
+        self.model.train()
+        for module in self.frozen:
+            module.training = False
 
     def _close_epoch(self, measured: EvalResult | None, seconds: float, samples: int) -> EpochEnd:
         """Move to the next epoch; return what there is to say of this one."""
@@ -179,12 +209,17 @@ class Loop:
             seconds=seconds,
             samples_per_second=samples / seconds if seconds else 0.0,
             is_best=False,
+            lrs=self.meters.lrs or (p.lr,),
+            grad_norm=self.meters.grad_norm,
         )
         row = row_of(event, self.columns)
         is_best = self.monitor.improves(row, p.best)
         if is_best:
             p.best = Best(row[self.monitor.name], p.epoch, p.global_step)
+        if self.early:
+            self.early.after_epoch(p.epoch, row[self.monitor.name])
         p.history.append(row)
+        self.meters.reset()
         p.epoch, p.step, p.samples, p.loss_sum = p.epoch + 1, 0, 0, 0.0
         if self.schedule:
             self.schedule.after_epoch(row[self.monitor.name])
@@ -200,8 +235,9 @@ class Loop:
             return None
         loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
         return evaluate(
-            self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.steps.measure
-        )
+            self.evaluated, self.loss, self.experiment.metrics, loader,
+            between=self._check_stop, measure=self.steps.measure,
+        )  # fmt: skip
 
     # -- stopping and saving ----------------------------------------------------------------------
 
@@ -219,14 +255,9 @@ class Loop:
             self._check_weights()
         p = self.progress
         checkpoint = capture(
-            self.model,
-            self.optimizer,
-            self.schedule,
-            config=self.config_text,
-            threads=self.threads,
-            kernels=self.kernels,
-            progress=p,
-        )
+            self.evaluated, self.optimizer, self.schedule,
+            config=self.config_text, threads=self.threads, kernels=self.kernels, progress=p, more=self.more,
+        )  # fmt: skip
         return CheckpointDue(checkpoint, p.epoch if p.step else p.epoch - 1, p.global_step, best)
 
     def _check_weights(self) -> None:

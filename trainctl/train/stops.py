@@ -44,13 +44,15 @@ def diverged(run: Path, progress: Progress, config: Config, what: str) -> Diverg
 
 def _smaller_step(config: Config, lr: float | None) -> str:
     """The setting that decides how high the learning rate is, with a tenth of its value."""
-    scheduler, optimizer = config.scheduler, config.optimizer
+    scheduler, optimizer, place = config.scheduler, config.optimizer, "optimizer"
+    if isinstance(optimizer, tuple):
+        optimizer, place = optimizer[0], "optimizer.0"
     if scheduler is not None:
         lr = optimizer.args["lr"]
         if isinstance(scheduler.args.get("max_lr"), float):
             return f"scheduler.{scheduler.name}.max_lr={scheduler.args['max_lr'] / 10:g}"
     assert lr is not None
-    return f"optimizer.{optimizer.name}.lr={lr / 10:g}"
+    return f"{place}.{optimizer.name}.lr={lr / 10:g}"
 
 
 def infinite_weight(model: Any) -> str | None:
