@@ -46,6 +46,8 @@ class Override:
         if not keys:
             return node_of(self.value, self.place)
         node = _opened(node, self._match(node, keys[0]))
+        if self.keys[0] == "init_from" and isinstance(node.value, str):
+            node = replace(node, value={"path": node})  # a path alone, as the mapping that it stands for
         if node.value is not None and not isinstance(node.value, dict | list):
             raise self._error(f"{self._above(keys)} is {got(node.value)}; nothing is below it")
         part = self._index(node.value, keys) if isinstance(node.value, list) else self._match(node, keys[0])

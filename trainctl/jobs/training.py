@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainctl.errors import CheckpointError, ConfigError, UsageError
-from trainctl.jobs.experiments import checked_build
+from trainctl.jobs.experiments import checked_build, first_build
 from trainctl.jobs.places import RUNS
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
 from trainctl.train.events import Event, Notice, TrainEnd
@@ -63,7 +63,7 @@ def run_training(
     path = Path(resume if isinstance(resume, str | Path) else output_dir or RUNS / loaded.config.name)
     if output_dir is not None and Path(output_dir) != path:
         raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
-    opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force)
+    opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force, on_event)
     with opened as (experiment, run, checkpoint), StopSignals() as stop:
         for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
             on_event(event)
@@ -75,10 +75,10 @@ _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]
 
 
 @contextmanager
-def _fresh(loaded: LoadedConfig, path: Path, force: bool) -> _Opened:
+def _fresh(loaded: LoadedConfig, path: Path, force: bool, on_event: Callable[[Event], object]) -> _Opened:
     """A new run. Nothing is made and nothing deleted before all that can be refused has been looked at."""
     check_available(path, force=force)
-    experiment = checked_build(loaded)
+    experiment = first_build(loaded, on_event)
     with RunDirectory.create(path, force=force) as run:
         yield experiment, run, None
 
@@ -104,7 +104,8 @@ def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], objec
             on_event(Notice(_threads_kept(checkpoint.threads, asked)))
         if checkpoint is not None and checkpoint.kernels == "numba" and not jit.available():
             on_event(Notice(_NO_KERNELS))
-        yield checked_build(continued), run, checkpoint
+        experiment = checked_build(continued) if checkpoint else first_build(continued, on_event)
+        yield experiment, run, checkpoint
 
 
 def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDirectory) -> LoadedConfig:
@@ -115,6 +116,7 @@ def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDire
     if text is None:  # killed before the config was written
         return loaded
     theirs = config_from_yaml(text, str(run.path / CONFIG))
+    loaded = _with_sha256(loaded, theirs)
     problems = [
         loaded.problem(path, f"{'.'.join(map(str, path))} is {ours}, and {before} in the run")
         for path, ours, before in _differences(loaded, theirs)
@@ -123,6 +125,15 @@ def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDire
         hint = f"{resume_command(run.path)} goes on with the run's own config; --output-dir starts another run"
         raise ConfigError(problems, hint=hint)
     return replace(loaded, config=loaded.config.model_copy(update={"threads": theirs.config.threads}))
+
+
+def _with_sha256(ours: LoadedConfig, theirs: LoadedConfig) -> LoadedConfig:
+    """A config with the SHA-256 that the run recorded of its first weights, where it does not say another itself."""
+    init, recorded = ours.config.init_from, theirs.config.init_from
+    if init is None or recorded is None or init.sha256 is not None:
+        return ours
+    known = init.model_copy(update={"sha256": recorded.sha256})
+    return replace(ours, config=ours.config.model_copy(update={"init_from": known}))
 
 
 def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[KeyPath, str, str]]:
