@@ -11,7 +11,17 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from trainctl.train.events import CheckpointSaved, EarlyStop, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
+from trainctl.train.events import (
+    CheckpointSaved,
+    Diverged,
+    EarlyStop,
+    EpochEnd,
+    Event,
+    Notice,
+    StepEnd,
+    TrainEnd,
+    TrainStart,
+)
 
 if TYPE_CHECKING:
     from trainctl.cli.options import LogFormat
@@ -61,6 +71,8 @@ class Display:
                 self.start(event)
             case Notice():
                 self.notice(event)
+            case Diverged():
+                self.diverged(event)
             case EarlyStop():
                 self.stopped(event)
             case TrainEnd():
@@ -84,6 +96,9 @@ class Display:
     def stopped(self, event: EarlyStop) -> None:
         """The run ends before its last epoch."""
         self.notice(Notice(f"stopped early, after epoch {event.epoch}: {event.reason}"))
+
+    def diverged(self, event: Diverged) -> None:
+        """The run ends with an error, which says it all to a person."""
 
     def end(self, event: TrainEnd) -> None:
         """Training is over."""

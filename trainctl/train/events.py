@@ -100,6 +100,32 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Diverged:
+    """The run ends because a number is not finite: ``reason`` is what was noticed at the step named.
+
+    The rest is what a look at the step that went wrong found, each None where it could not be found out. ``quantity``
+    is the first thing that is not finite, ``input``, ``weight``, ``output``, ``loss``, ``gradient`` or ``update`` (the
+    weights after the step), of ``layer``, at ``first_step`` of the run; ``samples`` are those of the batch that are
+    concerned, by their indices in the dataset's part that ``split`` is of; ``grad_norm`` is of all gradients.
+    """
+
+    epoch: int
+    step: int
+    global_step: int
+    reason: str
+    lr: float | None
+    split: str
+    first_step: int | None = None
+    quantity: str | None = None
+    layer: str | None = None
+    layer_type: str | None = None
+    finding: str | None = None
+    samples: tuple[int, ...] = ()
+    grad_norm: float | None = None
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EarlyStop:
     """The run ends before its last epoch; ``reason`` is half a sentence, ``best_epoch`` has the weights that are kept."""
 
@@ -123,4 +149,4 @@ class Notice:
     message: str
 
 
-Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | EarlyStop | TrainEnd | Notice
+Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | Diverged | EarlyStop | TrainEnd | Notice

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trainctl
 from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochSampler
-from trainctl.errors import Interrupted
+from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.averaging import Ema
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
 from trainctl.train.evaluate import EvalResult, evaluate, on_device
@@ -23,7 +23,7 @@ from trainctl.train.monitor import early_stopping_of, monitor_of
 from trainctl.train.patterns import frozen_statistics
 from trainctl.train.rows import Meters, columns_of, row_of
 from trainctl.train.signals import StopSignals
-from trainctl.train.state import Stateful, capture, restore
+from trainctl.train.state import Stateful, capture, copied, restore
 from trainctl.train.steps import Steps
 from trainctl.train.stops import diverged, infinite_weight, interrupted
 from trainctl.train.summary import device_of
@@ -31,7 +31,6 @@ from trainctl.train.threads import resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
-    from trainctl.errors import DivergedError
 
 
 class Loop:
@@ -46,6 +45,7 @@ class Loop:
     Attributes:
         progress: how far the run is.
         columns: of a row of metrics.
+        diagnoses: whether a run that diverges is looked at.
     """
 
     def __init__(
@@ -79,6 +79,8 @@ class Loop:
             drop_last=config.data.drop_last,
         )
         self.mark = time.perf_counter()
+        self.diagnoses = True
+        self._base: Checkpoint | None = None  # until there is one on disk, to look back from if the run diverges
         self.notices: list[str] = []
         self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append, self.evaluated)
 
@@ -90,6 +92,7 @@ class Loop:
         """
         if self.resume:
             restore(self.resume, self.model, self.optimizer, self.schedule, self.more)
+        self._base = self.resume or copied(self._capture())
 
     def start(self) -> TrainStart:
         """Return the event that comes before all others."""
@@ -141,17 +144,19 @@ class Loop:
         yield from self._steps()
         self.tick(training=True)
         seconds, samples = p.train_seconds - seconds, p.samples - samples
-        self._check_weights()
+        yield from self._check_weights()
         random_state = trainctl.get_rng_state()
         try:
             measured = self.evaluate(self.experiment.val_data)
         except Interrupted:
             trainctl.set_rng_state(random_state)  # the resumed run validates from the beginning
-            yield self._due()
+            yield from self._save()
             raise
+        if measured and not math.isfinite(measured.loss):
+            yield from self._diverge(f"the validation loss is {measured.loss}", in_validation=True)
         event = self._close_epoch(measured, seconds, samples)
         yield event
-        yield self._due(best=event.is_best)
+        yield from self._save(best=event.is_best)
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
@@ -160,13 +165,13 @@ class Loop:
         every, last = self.config.train.checkpoint_every, self.steps_per_epoch
         norm = None
         self.sampler.set_epoch(p.epoch, start=p.samples)
-        self._training_mode()
+        self.training_mode()
         for total, size in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
             p.lr = optimizer.param_groups[0]["lr"]
             p.step += 1
             p.global_step += 1
             if not math.isfinite(total):
-                raise self._diverged(f"the loss is {total}")
+                yield from self._diverge(f"the loss is {total}")
             while self.notices:
                 yield Notice(self.notices.pop())
             p.samples += size
@@ -174,7 +179,7 @@ class Loop:
             if self.measures:
                 norm = self.steps.grad_norm
                 if norm is not None and not math.isfinite(norm):
-                    raise self._diverged(f"the norm of the gradients is {norm}")
+                    yield from self._diverge(f"the norm of the gradients is {norm}")
                 meters.after_step([group["lr"] for group in optimizer.param_groups], norm)
             if ema:
                 ema.after_step()
@@ -182,12 +187,12 @@ class Loop:
                 after_step()
             yield StepEnd(p.epoch, p.step, p.global_step, total / size, p.lr, size, norm)
             if stop.signum is not None:
-                yield self._due(training=True)
+                yield from self._save(training=True)
                 raise interrupted(self.run, p, stop.signum)
             if every and p.global_step % every == 0 and p.step < last:
-                yield self._due(training=True)
+                yield from self._save(training=True)
 
-    def _training_mode(self) -> None:
+    def training_mode(self) -> None:
         """Let the model learn, all but the statistics that are frozen."""
         self.model.train()
         for module in self.frozen:
@@ -196,8 +201,6 @@ class Loop:
     def _close_epoch(self, measured: EvalResult | None, seconds: float, samples: int) -> EpochEnd:
         """Move to the next epoch; return what there is to say of this one."""
         p = self.progress
-        if measured and not math.isfinite(measured.loss):
-            raise self._diverged(f"the validation loss is {measured.loss}")
         assert p.lr is not None
         event = EpochEnd(
             epoch=p.epoch,
@@ -249,26 +252,38 @@ class Loop:
         if training:
             self.progress.train_seconds += elapsed
 
-    def _due(self, *, best: bool = False, training: bool = False) -> CheckpointDue:
+    def _save(self, *, best: bool = False, training: bool = False) -> Iterator[Event]:
+        """Have the state saved; bad weights must not replace good ones."""
         self.tick(training=training)
         if training:
-            self._check_weights()
+            yield from self._check_weights()
         p = self.progress
-        checkpoint = capture(
-            self.evaluated, self.optimizer, self.schedule,
-            config=self.config_text, threads=self.threads, kernels=self.kernels, progress=p, more=self.more,
-        )  # fmt: skip
-        return CheckpointDue(checkpoint, p.epoch if p.step else p.epoch - 1, p.global_step, best)
+        yield CheckpointDue(self._capture(), p.epoch if p.step else p.epoch - 1, p.global_step, best)
+        self._base = None
 
-    def _check_weights(self) -> None:
-        """Bad weights must not replace good ones."""
-        name = infinite_weight(self.model)
-        if name is not None:
-            raise self._diverged(f"the weight {name} is no longer finite")
+    def _capture(self) -> Checkpoint:
+        return capture(
+            self.evaluated, self.optimizer, self.schedule,
+            config=self.config_text, threads=self.threads, kernels=self.kernels, progress=self.progress, more=self.more,
+        )  # fmt: skip
 
     def _check_stop(self) -> None:
         if self.stop.signum is not None:
             raise interrupted(self.run, self.progress, self.stop.signum)
 
-    def _diverged(self, what: str) -> DivergedError:
-        return diverged(self.run, self.progress, self.config, what)
+    # -- diverging --------------------------------------------------------------------------------
+
+    def _check_weights(self) -> Iterator[Event]:
+        name = infinite_weight(self.model)
+        if name is not None:
+            yield from self._diverge(f"the weight {name} is no longer finite", bad_weight=name)
+
+    def _diverge(self, reason: str, *, bad_weight: str | None = None, in_validation: bool = False) -> Iterator[Event]:
+        """End the run; say all that can be found out of why."""
+        from trainctl.train.diagnosis import diagnose
+
+        if not self.diagnoses:
+            raise DivergedError(reason)
+        event = diagnose(self, reason, self._base, bad_weight=bad_weight, in_validation=in_validation)
+        yield event
+        raise diverged(event, self.config)

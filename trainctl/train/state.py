@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Protocol
 
 import trainctl
@@ -54,6 +55,14 @@ def capture(
     }
     weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
     return Checkpoint(config, threads, kernels, deepcopy(progress), weights, packed, arrays)
+
+
+def copied(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a state with arrays of its own, which the run's next step does not change."""
+    model, arrays = (
+        {name: array.copy() for name, array in each.items()} for each in (checkpoint.model, checkpoint.arrays)
+    )
+    return replace(checkpoint, model=model, arrays=arrays)
 
 
 def restore(

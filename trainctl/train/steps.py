@@ -32,6 +32,7 @@ class Steps:
     Attributes:
         learn: maps (input, target) to the loss, and takes an optimizer step.
         measure: maps (input, target) to the output and the loss.
+        summed: whether the loss is the sum over a batch.
     """
 
     learn: Callable[..., Any]
@@ -44,7 +45,7 @@ class Steps:
         self._measured = measured or experiment.model
         config = experiment.config.train
         self._batch_size, self._accumulate = experiment.config.data.batch_size, config.accumulate
-        self._summed = is_summed(experiment.loss)
+        self.summed = is_summed(experiment.loss)
         self._max_norm, self._max_value = config.clip_grad_norm, config.clip_grad_value
         self._clips = self._max_norm is not None or self._max_value is not None
         self._learning = [each for each in self._model.parameters() if each.requires_grad]
@@ -68,7 +69,7 @@ class Steps:
         if self._accumulate > 1:
             yield from self._in_groups(iter(batches), samples)
             return
-        learn, summed = self.learn, self._summed
+        learn, summed = self.learn, self.summed
         for inputs, target in batches:
             value, size = learn(inputs, target).item(), len(target)
             yield (value if summed else value * size), size
@@ -81,10 +82,10 @@ class Steps:
             while seen < whole:
                 inputs, target = next(batches)
                 size = len(target)
-                share = trainctl.tensor(1.0 if self._summed else size / whole, device=target.device)
+                share = trainctl.tensor(1.0 if self.summed else size / whole, device=target.device)
                 is_last = seen + size == whole and not self._clips
                 value = self.learn(inputs, target, share, seen == 0, is_last).item()
-                total, seen = total + (value if self._summed else value * size), seen + size
+                total, seen = total + (value if self.summed else value * size), seen + size
             if self._clips:  # not in a plan, which cannot read gradients that another one left
                 self._clip()
                 self._optimizer.step()

@@ -10,11 +10,14 @@ import numpy as np
 
 from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.checkpoint import Progress
-from trainctl.train.resolve import CHECKPOINTS, resume_command
-from trainctl.train.store import CheckpointStore
+from trainctl.train.events import Diverged
+from trainctl.train.resolve import resume_command
 
 if TYPE_CHECKING:
     from trainctl.config import Config
+
+
+_SHOWN = 8  # samples
 
 
 def interrupted(run: Path, progress: Progress, signum: int) -> Interrupted:
@@ -25,21 +28,27 @@ def interrupted(run: Path, progress: Progress, signum: int) -> Interrupted:
     return Interrupted(message, signum=signum, hint=resume_command(run))
 
 
-def diverged(run: Path, progress: Progress, config: Config, what: str) -> DivergedError:
+def diverged(event: Diverged, config: Config) -> DivergedError:
     """Return the error of a run whose numbers are no longer finite.
 
     Args:
-        run: its directory.
-        progress: where it is: ``progress.step`` is the step that went wrong.
+        event: what there is to say of it.
         config: what it trains.
-        what: what is not finite.
     """
-    saved = CheckpointStore(run / CHECKPOINTS).last()
-    kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved before"
-    return DivergedError(
-        f"training diverged at epoch {progress.epoch}, step {progress.step} (lr {progress.lr:g}): {what}",
-        hint=f"try a smaller step: --set {_smaller_step(config, progress.lr)}; {kept}",
-    )
+    assert event.lr is not None
+    kept = f"the last good checkpoint is {event.checkpoint}" if event.checkpoint else "no checkpoint was saved before"
+    lines = [f"training diverged at epoch {event.epoch}, step {event.step} (lr {event.lr:g}): {event.reason}"]
+    if event.finding:
+        lines.append(f"first, at step {event.first_step} of the run: {event.finding}")
+    if event.samples:
+        more = f" and {len(event.samples) - _SHOWN} more" if len(event.samples) > _SHOWN else ""
+        lines.append(f"samples of the {event.split} split: {', '.join(map(str, event.samples[:_SHOWN]))}{more}")
+    if event.grad_norm is not None:
+        lines.append(f"gradient norm: {event.grad_norm:g}")
+    remedy = f"try a smaller step: --set {_smaller_step(config, event.lr)}"
+    if event.quantity == "input":
+        remedy = "the data, or a transform of it, is to blame: look at the samples"
+    return DivergedError("\n  ".join(lines), hint=f"{remedy}; {kept}")
 
 
 def _smaller_step(config: Config, lr: float | None) -> str:
