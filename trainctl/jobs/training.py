@@ -55,18 +55,19 @@ def run_training(
         DivergedError: the loss or a weight is no longer finite.
         Interrupted: a signal came, and everything is saved.
     """
-    from trainctl.train.first_use import announced
-    from trainctl.train.session import train
+    with StopSignals() as stop:
+        from trainctl.train.first_use import announced
+        from trainctl.train.session import train
 
-    if resume and force:
-        raise UsageError("--resume goes on with a run and --force deletes it", hint="give one of the two")
-    path = Path(resume if isinstance(resume, str | Path) else output_dir or RUNS / loaded.config.name)
-    if output_dir is not None and Path(output_dir) != path:
-        raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
-    opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force, on_event)
-    with opened as (experiment, run, checkpoint), StopSignals() as stop:
-        for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
-            on_event(event)
+        if resume and force:
+            raise UsageError("--resume goes on with a run and --force deletes it", hint="give one of the two")
+        path = Path(resume if isinstance(resume, str | Path) else output_dir or RUNS / loaded.config.name)
+        if output_dir is not None and Path(output_dir) != path:
+            raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
+        opened = _resumed(loaded, path, stop, on_event) if resume else _fresh(loaded, path, force, stop, on_event)
+        with opened as (experiment, run, checkpoint):
+            for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
+                on_event(event)
     assert isinstance(event, TrainEnd)
     return dict(event.summary)
 
@@ -75,16 +76,20 @@ _Opened = Iterator[tuple["Experiment", RunDirectory, Checkpoint | None]]
 
 
 @contextmanager
-def _fresh(loaded: LoadedConfig, path: Path, force: bool, on_event: Callable[[Event], object]) -> _Opened:
+def _fresh(
+    loaded: LoadedConfig, path: Path, force: bool, stop: StopSignals, on_event: Callable[[Event], object]
+) -> _Opened:
     """A new run. Nothing is made and nothing deleted before all that can be refused has been looked at."""
     check_available(path, force=force)
+    stop.check(_SET_UP)
     experiment = first_build(loaded, on_event)
+    stop.check(_SET_UP)
     with RunDirectory.create(path, force=force) as run:
         yield experiment, run, None
 
 
 @contextmanager
-def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], object]) -> _Opened:
+def _resumed(loaded: LoadedConfig, path: Path, stop: StopSignals, on_event: Callable[[Event], object]) -> _Opened:
     """A run that goes on, from its last checkpoint or from the one that ``path`` names."""
     from trainctl.backend import jit
 
@@ -105,6 +110,7 @@ def _resumed(loaded: LoadedConfig, path: Path, on_event: Callable[[Event], objec
         if checkpoint is not None and checkpoint.kernels == "numba" and not jit.available():
             on_event(Notice(_NO_KERNELS))
         experiment = checked_build(continued) if checkpoint else first_build(continued, on_event)
+        stop.check("before the run went on; it is as it was", resume_command(run.path))
         yield experiment, run, checkpoint
 
 
@@ -144,6 +150,8 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
         if here != there and not any(path[: len(each)] == each for each in _MAY_DIFFER):
             yield path, here, there
 
+
+_SET_UP = "before the run began; nothing was written"
 
 _NO_KERNELS = (
     "the run began with compiled kernels, which are not here: the last bits of its results will differ; "

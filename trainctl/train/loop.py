@@ -25,7 +25,7 @@ from trainctl.train.rows import Meters, columns_of, row_of
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import Stateful, capture, copied, restore
 from trainctl.train.steps import Steps
-from trainctl.train.stops import diverged, infinite_weight, interrupted
+from trainctl.train.stops import diverged, infinite_weight, stop_here
 from trainctl.train.summary import device_of
 from trainctl.train.threads import resolve_threads
 
@@ -130,6 +130,7 @@ class Loop:
             Interrupted: a signal came, and what is due has been saved.
         """
         while self.goes_on:
+            self._check_stop()
             yield from self._epoch()
         if self.early and self.stopped_early:
             best = self.progress.best
@@ -188,7 +189,7 @@ class Loop:
             yield StepEnd(p.epoch, p.step, p.global_step, total / size, p.lr, size, norm)
             if stop.signum is not None:
                 yield from self._save(training=True)
-                raise interrupted(self.run, p, stop.signum)
+                self._check_stop()
             if every and p.global_step % every == 0 and p.step < last:
                 yield from self._save(training=True)
 
@@ -268,8 +269,7 @@ class Loop:
         )  # fmt: skip
 
     def _check_stop(self) -> None:
-        if self.stop.signum is not None:
-            raise interrupted(self.run, self.progress, self.stop.signum)
+        stop_here(self.stop, self.run, self.progress)
 
     # -- diverging --------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import load_weights
+from trainctl.train.stops import out_of_memory
 from trainctl.train.summary import config_sha256, summarize
 from trainctl.train.threads import blas_threads, eager_threads
 
@@ -45,10 +46,14 @@ def train(
         UsageError: ``resume`` is past ``train.epochs``.
         DivergedError: the loss or a weight is no longer finite; the checkpoints stay as they were.
         Interrupted: ``stop`` said so, and everything is saved.
+        TrainctlError: a file cannot be written, or memory is short; the last checkpoint stays as it was.
     """
     loop = Loop(experiment, run.path, resume, stop)
     with blas_threads(eager_threads(loop.config, loop.threads)):
-        yield from _events(loop, run)
+        try:
+            yield from _events(loop, run)
+        except MemoryError as error:
+            raise out_of_memory(run.path, loop.progress, error) from error
 
 
 def _events(loop: Loop, run: RunDirectory) -> Iterator[Event]:

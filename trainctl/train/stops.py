@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainctl.errors import DivergedError, Interrupted
+from trainctl.errors import DivergedError, TrainctlError
 from trainctl.train.checkpoint import Progress
 from trainctl.train.events import Diverged
-from trainctl.train.resolve import resume_command
+from trainctl.train.resolve import CHECKPOINTS, resume_command
+from trainctl.train.signals import StopSignals
+from trainctl.train.store import CheckpointStore
 
 if TYPE_CHECKING:
     from trainctl.config import Config
@@ -20,12 +21,33 @@ if TYPE_CHECKING:
 _SHOWN = 8  # samples
 
 
-def interrupted(run: Path, progress: Progress, signum: int) -> Interrupted:
-    """Return the error of a run that a signal stopped and whose state is saved."""
-    at_end = f"the end of epoch {progress.epoch - 1}"
-    where = f"epoch {progress.epoch}, step {progress.step}" if progress.step else at_end
-    message = f"stopped by {signal.Signals(signum).name} at {where}; everything up to there is saved"
-    return Interrupted(message, signum=signum, hint=resume_command(run))
+def stop_here(stop: StopSignals, run: Path, progress: Progress) -> None:
+    """End a run that a signal came for, and whose state is saved.
+
+    Raises:
+        Interrupted: it came.
+    """
+    where = f"at epoch {progress.epoch}, step {progress.step}; everything up to there is saved"
+    if progress.global_step == 0:
+        where = "before the first step; nothing is trained yet"
+    elif progress.step == 0:
+        where = f"at the end of epoch {progress.epoch - 1}; everything up to there is saved"
+    stop.check(where, resume_command(run))
+
+
+def out_of_memory(run: Path, progress: Progress, error: MemoryError) -> TrainctlError:
+    """Return the error of a run for which there was not enough memory.
+
+    It has the exit code 1, of failures that are neither the config's nor the data's.
+    """
+    last = CheckpointStore(run / CHECKPOINTS).last()
+    kept = f"its last checkpoint is {last}" if last else "it has no checkpoint yet"
+    why = f": {error}" if str(error) else ""
+    return TrainctlError(
+        f"{run}: out of memory at epoch {progress.epoch}, after step {progress.step}{why}; {kept}",
+        hint=f"with more memory, {resume_command(run)}; a new run with a smaller data.batch_size (and train.accumulate "
+        "for the same steps) needs less",
+    )
 
 
 def diverged(event: Diverged, config: Config) -> DivergedError:
