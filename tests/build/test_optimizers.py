@@ -109,6 +109,14 @@ def test_what_does_not_fit_is_refused_where_it_is_written(config: Path, tmp_path
             ["freeze=['1.*']", "optimizer={SGD: {param_groups: [{params: '1.*'}]}}"],
             "'1.*' fits frozen parameters alone",
         ),
+        (
+            ["optimizer=[{SGD: {params: '1.*'}}, {Adam: {param_groups: [{params: 1.bias}]}}]"],
+            "param_groups.0.params.0: '1.bias' fits parameters of another optimizer alone",
+        ),
+        (
+            ["freeze=['4.*']", "optimizer=[{SGD: {params: '*.bias'}}, {Adam: {param_groups: [{params: 4.weight}]}}]"],
+            "param_groups.0.params.0: '4.weight' fits frozen parameters alone",
+        ),
         (["freeze=['1']"], "did you mean '1.*'?"),
         (
             ["optimizer=[{Muon: {params: '*.weight'}}, AdamW]", "scheduler={OneCycleLR: {max_lr: 1}}"],

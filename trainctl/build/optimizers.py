@@ -58,7 +58,7 @@ def make_optimizer(config: Config, model: Any, make: Make, report: Report) -> An
     if shares.refused:
         return None
     parts = zip(places, config.optimizer, strict=True)
-    made = [_one(each, path, _Shares(shares.taken[path], report), make) for path, each in parts]
+    made = [_one(each, path, _Shares(shares.taken[path], report, parameter_names(model)), make) for path, each in parts]
     if any(each is None for each in made):
         return None
     from trainctl.optim.mixed import MixedOptimizer
@@ -93,14 +93,15 @@ class _Shares:
     Args:
         parameters: by name; one may have several names.
         report: called with a key path, a message and a hint.
+        known: all parameters of the model, where these are only some of them.
 
     Attributes:
         taken: by the path of who takes them, the parameters by name.
         refused: whether a pattern was reported.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], report: Report) -> None:
-        self._parameters = parameters
+    def __init__(self, parameters: Mapping[str, Any], report: Report, known: Mapping[str, Any] | None = None) -> None:
+        self._known = known or parameters
         self._learning = {name: each for name, each in parameters.items() if each.requires_grad}
         self._owner: dict[int, str] = {}
         self._report = report
@@ -145,8 +146,11 @@ class _Shares:
             self._owner.setdefault(id(each), ".".join(map(str, owner)))
 
     def _nothing(self, pattern: str) -> tuple[str, str]:
-        if matching([pattern], self._parameters):
+        known = matching([pattern], self._known)
+        if known and not any(self._known[name].requires_grad for name in known):
             return f"'{pattern}' fits frozen parameters alone", "leave it out, or leave them out of `freeze`"
+        if known:
+            return f"'{pattern}' fits parameters of another optimizer alone", "a parameter is in one group alone"
         return f"'{pattern}' fits no parameter", hint(pattern, self._learning)
 
     def _refuse(self, place: Path, message: str, hint_text: str | None) -> None:
