@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.build.inputs import transformed
 from trainctl.build.metrics import make_metrics, try_metrics
+from trainctl.build.optimizers import freeze_parameters, make_optimizer
 from trainctl.build.outputs import Comparison, Declared
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import LayerSummary, ModelSummary
@@ -61,6 +62,9 @@ class Parts:
         if output is not None and self.loss is not None:
             self._check_output(output)
         self.model.to(self.device)
+        self.model_is_whole = not self.problems
+        if self.model_is_whole:
+            freeze_parameters(self.config, self.model, self._report)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
         made = make_metrics(self.config.metrics, self._make)
@@ -239,10 +243,10 @@ class Parts:
         return None
 
     def _make_optimizer(self) -> Any:
-        parameters = list(self.model.parameters())
-        if not parameters and self.problems:
+        if self.problems and not any(parameter.requires_grad for parameter in self.model.parameters()):
             return None  # a layer that was refused may be the one that has them
-        return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
+        names = self._report if self.model_is_whole else lambda *mistake: None  # what fits nothing may yet come
+        return make_optimizer(self.config, self.model, self._make, names)
 
 
 def _spec_of(dataset_class: Any, **args: Any) -> SampleSpec:

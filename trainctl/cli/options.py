@@ -42,6 +42,15 @@ EpochsOption = Annotated[
     int | None,
     typer.Option("--epochs", metavar="N", help="Replace train.epochs.", rich_help_panel="Config"),
 ]
+InitFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--init-from",
+        metavar="PATH",
+        help="Begin with the weights of a run, a checkpoint or a safetensors file.",
+        rich_help_panel="Config",
+    ),
+]
 JsonOption = Annotated[
     str | None,
     typer.Option(
@@ -81,6 +90,7 @@ def load(
     device: str | None,
     threads: str | None,
     epochs: int | None,
+    init_from: str | None = None,
 ) -> LoadedConfig:
     """Read a config with what the command line says about it."""
     from trainctl.config import load_config
@@ -90,5 +100,6 @@ def load(
         "device": ("--device", device),
         "threads": ("--threads", int(threads) if threads and threads.isdecimal() else threads),
         "train.epochs": ("--epochs", epochs),
+        "init_from.path": ("--init-from", init_from),
     }
     return load_config(config, [*(overrides or []), *(sets or [])], flags)

@@ -47,9 +47,9 @@ def dump(config: BaseModel) -> str:
     """The config as YAML, defaults included, in the order of the schema.
 
     Example:
-        >>> from trainctl.config.schema import TrainConfig
-        >>> print(dump(TrainConfig(epochs=3)))
-        {epochs: 3, checkpoint_every: null, monitor: null, compile: true, deterministic: false}
+        >>> from trainctl.config.schema import InitConfig
+        >>> print(dump(InitConfig(path="runs/a")))
+        {path: runs/a, strict: true, sha256: null}
         <BLANKLINE>
     """
     return yaml.dump(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -85,15 +85,17 @@ def _field(model: type[BaseModel], loc: Path) -> tuple[Path, FieldInfo | None, I
     for depth, part in enumerate(loc, start=1):
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         field = fields.get(str(part))
-        if field is None or depth == len(loc) or not _is_section(field):
+        section = field and _section(field)
+        if field is None or depth == len(loc) or section is None:
             return loc[:depth], field, [*fields, *getattr(model, "only_in_files", ())]
-        assert isinstance(field.annotation, type)
-        model = field.annotation
+        model = section
     raise AssertionError("a location is never empty")
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field is, be it one that may be null; None of any other field."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def wanted(field: FieldInfo) -> str:

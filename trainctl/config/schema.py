@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -17,6 +18,7 @@ from pydantic import (
 )
 
 from trainctl.config.components import Component, parse
+from trainctl.config.optimizers import parse_optimizer
 from trainctl.config.problems import Fault, Faults, misfit
 from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import resolve
@@ -28,7 +30,11 @@ Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expect
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
 Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
-Optimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
+Optimizer = Annotated[
+    Component | tuple[Component, ...],
+    PlainValidator(parse_optimizer),
+    Expected("an optimizer, or a list of optimizers"),
+]
 Scheduler = Annotated[Component, PlainValidator(partial(parse, "scheduler")), Expected("a scheduler")]
 Transform = Annotated[Component, PlainValidator(partial(parse, "transform")), Expected("a transform")]
 
@@ -44,7 +50,12 @@ Layers = Annotated[tuple[Layer, ...], Strict(False), AfterValidator(_not_empty),
 Metrics = Annotated[tuple[Metric, ...], Strict(False), Expected("a list of metrics")]
 Transforms = Annotated[tuple[Transform, ...], Strict(False), Expected("a list of transforms")]
 
+Patterns = Annotated[  # over the names in a state_dict, as a shell's over files
+    tuple[Annotated[str, Field(min_length=1)], ...], Strict(False), Expected("a list of patterns such as '0.*'")
+]
+
 Positive = Annotated[int, Field(ge=1, lt=2**63), Expected("an integer >= 1")]
+Above = Annotated[float, Field(gt=0, allow_inf_nan=False), Expected("a number > 0")]
 Seed = Annotated[int, Field(ge=0, lt=2**63), Expected("an integer from 0 to 2**63 - 1")]
 Name = Annotated[  # also a folder's name: no separators, and at most 240 bytes of UTF-8
     str,
@@ -108,11 +119,62 @@ def is_table(metric: Component) -> bool:
     return bool(getattr(resolve("metric", metric.name), "is_table", False))
 
 
+class EarlyStoppingConfig(Section):
+    """When to stop before ``train.epochs``; the best weights are kept in any case.
+
+    Attributes:
+        patience: epochs in a row without an improvement of ``train.monitor``.
+        min_delta: by how much it has to improve to count.
+        start_epoch: epochs before this one do not count.
+    """
+
+    patience: Positive
+    min_delta: Annotated[float, Field(ge=0, allow_inf_nan=False), Expected("a number >= 0")] = 0.0
+    start_epoch: Positive = 1
+
+
+class EmaConfig(Section):
+    """An exponential moving average of the weights, which is what is evaluated and kept as the model.
+
+    Attributes:
+        decay: the share of the average that a step keeps.
+    """
+
+    decay: Annotated[float, Field(ge=0, lt=1), Expected("a number >= 0 and < 1")] = 0.999
+
+
+class InitConfig(Section):
+    """Where a fresh run's first weights come from.
+
+    Attributes:
+        path: a run, a checkpoint, or a safetensors file.
+        strict: whether all names and shapes must be the model's; false takes what fits.
+        sha256: of the file that was read; a run records it, and another file is then refused.
+    """
+
+    path: Annotated[str, Field(min_length=1)]
+    strict: bool = True
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), Expected("64 hexadecimal digits")] | None = None
+
+
+_INIT = "a path, or a mapping with 'path' and 'strict'"
+
+
+def _as_path(value: Any) -> Any:
+    """A path alone as the mapping that it stands for."""
+    return {"path": value} if isinstance(value, str) else value
+
+
 class TrainConfig(Section):
     """How long to train, and what to keep.
 
     Attributes:
         epochs: passes over the training samples.
+        clip_grad_norm: the largest joint norm of the gradients; they are scaled down to it.
+        clip_grad_value: the largest absolute value of an element of a gradient.
+        accumulate: batches an optimizer step, whose gradient is that of the mean over their samples.
+        early_stopping: when to stop before ``epochs``.
+        ema: an average of the weights to evaluate and keep.
         checkpoint_every: steps between checkpoints; the end of an epoch writes one in any case.
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
@@ -125,6 +187,11 @@ class TrainConfig(Section):
     monitor: str | None = None
     compile: bool = True
     deterministic: bool = False
+    clip_grad_norm: Above | None = None
+    clip_grad_value: Above | None = None
+    accumulate: Positive = 1
+    early_stopping: EarlyStoppingConfig | None = None
+    ema: EmaConfig | None = None
 
 
 class Config(Section):
@@ -133,12 +200,15 @@ class Config(Section):
     Attributes:
         name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
+        init_from: where the first weights come from; a path alone is its ``path``.
+        freeze: patterns of names in the ``state_dict`` that do not change: parameters get no gradient; where a
+            pattern fits the running statistics of a batch norm, it uses them and leaves them as they are.
         device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
         threads: ``auto`` takes as many as there are cores to use.
         data: what the model learns from and is measured on.
         model: the layers, first to last. Sizes that follow from the input may be left out.
         loss: what training makes small.
-        optimizer: how the weights are changed.
+        optimizer: how the weights are changed; one, or a list of several.
         scheduler: how the learning rate changes; null leaves it as the optimizer has it.
         metrics: what is measured after each epoch, beside the loss.
         train: how long to train, and what to keep.
@@ -153,6 +223,8 @@ class Config(Section):
     threads: Literal["auto"] | Positive = "auto"
     data: DataConfig
     model: Layers
+    init_from: Annotated[InitConfig | None, BeforeValidator(_as_path), Expected(_INIT)] = None
+    freeze: Patterns = ()
     loss: Loss
     optimizer: Optimizer
     scheduler: Scheduler | None = None

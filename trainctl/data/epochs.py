@@ -56,3 +56,7 @@ class EpochLoader(DataLoader[Any]):
         tell = getattr(self.dataset, "set_epoch", None)
         if tell is not None:
             tell(epoch)
+
+    def order(self) -> Any:
+        """Return the places in the dataset of the samples that the next pass has, in their order: int64 [N]."""
+        return self._order.order()
