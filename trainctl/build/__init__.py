@@ -63,5 +63,7 @@ def build(loaded: LoadedConfig) -> Experiment:
         optimizer=parts.optimizer,
         metrics=parts.metrics,
         whole_train_data=parts.dataset(train=True),
-        test_data=parts.dataset(train=False),
+        whole_test_data=parts.dataset(train=False),
+        transforms=parts.transforms,
+        train_transforms=parts.train_transforms,
     )

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 """Of the lines that ``--log-format json`` writes."""
 
 
-def check_json_target(target: str | None) -> None:
+def check_json_target(target: str | None, option: str = "--json") -> None:
     """Check that a result can be written to ``target``, before hours of work give one.
 
     Raises:
@@ -27,9 +27,9 @@ def check_json_target(target: str | None) -> None:
     path = Path(target)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if path.is_dir() or not target:
-        raise UsageError(f"--json {target or repr(target)}: expected a file or -, got a directory")
+        raise UsageError(f"{option} {target or repr(target)}: expected a file or -, got a directory")
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"--json {target}: {folder} is not a directory that can be written to")
+        raise UsageError(f"{option} {target}: {folder} is not a directory that can be written to")
 
 
 def write_json(target: str, value: Any) -> None:

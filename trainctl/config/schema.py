@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,8 +26,9 @@ Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expect
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
 Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
+_AnOptimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
 Optimizer = Annotated[
-    Component | tuple[Component, ...],
+    _AnOptimizer | tuple[_AnOptimizer, ...],
     PlainValidator(parse_optimizer),
     Expected("an optimizer, or a list of optimizers"),
 ]
@@ -81,10 +82,15 @@ class DataConfig(Section):
     """What the model learns from and is measured on, and in which portions.
 
     Attributes:
+        dataset: where the samples come from.
+        split: how the training samples are divided.
         batch_size: samples a step.
         eval_batch_size: samples at a time where nothing is learned; changes speed and memory alone.
         shuffle: whether every epoch has an order of its own.
         drop_last: whether an epoch's last batch is dropped when it is not full.
+        transforms: what is done to every input.
+        train_transforms: what is done to the inputs of training samples, before ``transforms``; it may be random.
+        num_workers: threads that load batches ahead; the results are the same.
     """
 
     dataset: Dataset
@@ -94,6 +100,8 @@ class DataConfig(Section):
     shuffle: bool = True
     drop_last: bool = False
     transforms: Transforms = ()
+    train_transforms: Transforms = ()
+    num_workers: Annotated[int, Field(ge=0, le=64), Expected("an integer from 0 to 64")] = 0
 
 
 class EarlyStoppingConfig(Section):
@@ -146,6 +154,7 @@ class TrainConfig(Section):
     """How long to train, and what to keep.
 
     Attributes:
+        epochs: passes over the training samples.
         clip_grad_norm: the largest joint norm of the gradients; they are scaled down to it.
         clip_grad_value: the largest absolute value of an element of a gradient.
         accumulate: batches an optimizer step, whose gradient is that of the mean over their samples.
@@ -174,14 +183,24 @@ class Config(Section):
     """A run: what to train on what, and how.
 
     Attributes:
-        name: the run's; its directory is ``runs/<name>``.
+        name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
+        threads: ``auto`` takes as many as there are cores to use.
+        data: what the model learns from and is measured on.
+        model: the layers, first to last. Sizes that follow from the input may be left out.
         init_from: where the first weights come from; a path alone is its ``path``.
         freeze: patterns of names in the ``state_dict`` that do not change: parameters get no gradient; where a
             pattern fits the running statistics of a batch norm, it uses them and leaves them as they are.
-        optimizer: one, or a list of several.
-        scheduler: how the learning rate changes; None leaves it as the optimizer has it.
+        loss: what training makes small.
+        optimizer: how the weights are changed; a list of several, each for some of them.
+        scheduler: how the learning rate changes; null leaves it as the optimizer has it.
+        metrics: what is measured after each epoch, beside the loss.
+        train: how long to train, and what to keep.
     """
+
+    only_in_files: ClassVar[tuple[str, ...]] = ("extends",)
+    """Keys of a file that a resolved config no longer has."""
 
     name: Name
     seed: Seed = 0
@@ -189,7 +208,9 @@ class Config(Section):
     threads: Literal["auto"] | Positive = "auto"
     data: DataConfig
     model: Layers
-    init_from: Annotated[InitConfig | None, BeforeValidator(_as_path), Expected(_INIT)] = None
+    init_from: Annotated[
+        InitConfig | None, BeforeValidator(_as_path, json_schema_input_type=str | InitConfig | None), Expected(_INIT)
+    ] = None
     freeze: Patterns = ()
     loss: Loss
     optimizer: Optimizer

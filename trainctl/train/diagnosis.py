@@ -113,8 +113,8 @@ def diagnose_step(loop: Loop, base: Checkpoint | None, bad_weight: str | None) -
 def _ids_of_step(loop: Loop) -> tuple[int, ...]:
     """The samples of the step that a run is in the middle of."""
     start, size = loop.progress.samples, loop.config.data.batch_size * loop.config.train.accumulate
-    loop.sampler.set_epoch(loop.progress.epoch, start=start)
-    return sample_ids(loop.experiment.train_data, loop.sampler.order()[: min(size, loop.samples - start)])
+    loop.loader.set_epoch(loop.progress.epoch, start=start)
+    return sample_ids(loop.experiment.train_data, loop.loader.order()[: min(size, loop.samples - start)])
 
 
 def diagnose_validation(loop: Loop) -> Diagnosis:
@@ -202,8 +202,8 @@ class _Again:
         """The batches of the step: input, target, share in the step's samples, places in the training data."""
         loop = self._loop
         whole = min(loop.samples - self._start, loop.config.data.batch_size * loop.config.train.accumulate)
-        loop.sampler.set_epoch(self._epoch, start=self._start)
-        order, seen = loop.sampler.order(), 0
+        loop.loader.set_epoch(self._epoch, start=self._start)
+        order, seen = loop.loader.order(), 0
         for inputs, target in on_device(loop.loader, loop.model):
             size = len(target)
             yield inputs, target, 1.0 if loop.steps.summed else size / whole, order[seen : seen + size]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.backend import jit
-from trainctl.data import DataLoader, EpochSampler
+from trainctl.data import DataLoader, EpochLoader
 from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.averaging import Ema
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
@@ -71,12 +71,13 @@ class Loop:
         self.columns = columns_of(experiment)
         self.measures = {"lr_1", "grad_norm"} & set(self.columns)
         self.frozen = frozen_statistics(self.model, config.freeze)
-        self.sampler = EpochSampler(experiment.train_data, seed=config.seed, shuffle=config.data.shuffle)
-        self.loader: DataLoader[Any] = DataLoader(
-            experiment.train_data,
+        self.loader = EpochLoader(
+            experiment.training_data,
             batch_size=config.data.batch_size,
-            sampler=self.sampler,
+            seed=config.seed,
+            shuffle=config.data.shuffle,
             drop_last=config.data.drop_last,
+            num_workers=config.data.num_workers,
         )
         self.mark = time.perf_counter()
         self.diagnoses = True
@@ -165,7 +166,7 @@ class Loop:
         after_step, ema = self.schedule and self.schedule.after_step, self.ema
         every, last = self.config.train.checkpoint_every, self.steps_per_epoch
         norm = None
-        self.sampler.set_epoch(p.epoch, start=p.samples)
+        self.loader.set_epoch(p.epoch, start=p.samples)
         self.training_mode()
         for total, size in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
             p.lr = optimizer.param_groups[0]["lr"]
@@ -237,7 +238,8 @@ class Loop:
         """
         if data is None:
             return None
-        loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
+        settings = self.config.data
+        loader: DataLoader[Any] = DataLoader(data, settings.eval_batch_size, num_workers=settings.num_workers)
         return evaluate(
             self.evaluated, self.loss, self.experiment.metrics, loader,
             between=self._check_stop, measure=self.steps.measure,
