@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from trainctl.config.components import arguments, parse
 from trainctl.config.docstrings import argument_texts, summary
+from trainctl.config.optimizers import parse_optimizer
 from trainctl.config.schema import Config
 from trainctl.config.shape import hint_of
 from trainctl.registry import TABLES, Kind, resolve
@@ -48,6 +49,12 @@ _EXTENDS: dict[str, Any] = {
     "anyOf": [_FILE, _BASE, {"type": "array", "items": {"anyOf": [_FILE, _BASE]}, "minItems": 1}],
 }
 
+_PATTERN = {"type": "string", "minLength": 1}
+_PATTERNS: dict[str, Any] = {
+    "description": "Patterns of parameter names: '*.bias'.",
+    "anyOf": [_PATTERN, {"type": "array", "items": _PATTERN, "minItems": 1}],
+}
+
 Schema = dict[str, Any]
 
 
@@ -61,6 +68,9 @@ class _Generator(GenerateJsonSchema):
         function = schema["function"]["function"]
         if isinstance(function, partial) and function.func is parse:
             return {_PART: function.args[0]}
+        if function is parse_optimizer:
+            one = {_PART: "optimizer"}
+            return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
         return {}
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
@@ -127,6 +137,8 @@ def _classes(kind: Kind) -> dict[str, Schema]:
         schema = _explained(_generated(arguments(kind, name)), resolve(kind, name))
         required = schema.pop("required", [])
         definitions |= schema.pop("$defs", {})
+        if kind == "optimizer":
+            schema["properties"] = _with_groups(schema["properties"])
         definitions[f"{kind}.{name}"] = schema
         reference = _reference(f"{kind}.{name}")
         if required:  # here and not in the definition, which a file that extends another has without
@@ -137,6 +149,17 @@ def _classes(kind: Kind) -> dict[str, Schema]:
     one = {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": False}
     definitions[kind] = {"anyOf": [*alone, {**one, "properties": called}]}
     return definitions
+
+
+def _with_groups(arguments: Schema) -> Schema:
+    """What may stand below an optimizer's name: its arguments, and which parameters have others."""
+    group = {"type": "object", "properties": {"params": _PATTERNS, **arguments}, "additionalProperties": False}
+    groups = {
+        "description": "Options for the parameters that params fits.",
+        "type": "array",
+        "items": {**group, "required": ["params"]},
+    }
+    return {**arguments, "params": _PATTERNS, "param_groups": groups}
 
 
 def _generated(model: type[BaseModel]) -> Schema:

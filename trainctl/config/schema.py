@@ -30,8 +30,9 @@ Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expect
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
 Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
+_AnOptimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
 Optimizer = Annotated[
-    Component | tuple[Component, ...],
+    _AnOptimizer | tuple[_AnOptimizer, ...],
     PlainValidator(parse_optimizer),
     Expected("an optimizer, or a list of optimizers"),
 ]
@@ -200,15 +201,15 @@ class Config(Section):
     Attributes:
         name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
-        init_from: where the first weights come from; a path alone is its ``path``.
-        freeze: patterns of names in the ``state_dict`` that do not change: parameters get no gradient; where a
-            pattern fits the running statistics of a batch norm, it uses them and leaves them as they are.
         device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
         threads: ``auto`` takes as many as there are cores to use.
         data: what the model learns from and is measured on.
         model: the layers, first to last. Sizes that follow from the input may be left out.
+        init_from: where the first weights come from; a path alone is its ``path``.
+        freeze: patterns of names in the ``state_dict`` that do not change: parameters get no gradient; where a
+            pattern fits the running statistics of a batch norm, it uses them and leaves them as they are.
         loss: what training makes small.
-        optimizer: how the weights are changed; one, or a list of several.
+        optimizer: how the weights are changed; a list of several, each for some of them.
         scheduler: how the learning rate changes; null leaves it as the optimizer has it.
         metrics: what is measured after each epoch, beside the loss.
         train: how long to train, and what to keep.
@@ -223,7 +224,9 @@ class Config(Section):
     threads: Literal["auto"] | Positive = "auto"
     data: DataConfig
     model: Layers
-    init_from: Annotated[InitConfig | None, BeforeValidator(_as_path), Expected(_INIT)] = None
+    init_from: Annotated[
+        InitConfig | None, BeforeValidator(_as_path, json_schema_input_type=str | InitConfig | None), Expected(_INIT)
+    ] = None
     freeze: Patterns = ()
     loss: Loss
     optimizer: Optimizer

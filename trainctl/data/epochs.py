@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trainctl.data.loader import DataLoader
 from trainctl.data.sampler import EpochSampler
 
@@ -57,6 +59,6 @@ class EpochLoader(DataLoader[Any]):
         if tell is not None:
             tell(epoch)
 
-    def order(self) -> Any:
-        """Return the places in the dataset of the samples that the next pass has, in their order: int64 [N]."""
+    def order(self) -> np.ndarray:
+        """Return the places of the next pass's samples in the dataset, int64."""
         return self._order.order()

@@ -195,6 +195,8 @@ def sample_ids(data: Any, places: Iterable[int]) -> tuple[int, ...]:
         (5, 1)
     """
     found = list(places)
-    while hasattr(data, "indices") and hasattr(data, "dataset"):
-        found, data = [int(data.indices[place]) for place in found], data.dataset
+    while hasattr(data, "dataset"):  # a part, or the samples after transforms
+        if hasattr(data, "indices"):
+            found = [int(data.indices[place]) for place in found]
+        data = data.dataset
     return tuple(int(place) for place in found)
