@@ -24,7 +24,8 @@ class Entry:
         inferred: arguments that may be left out, each with the axis of the input whose size it is.
         output: of a layer: the argument that says how many features or channels come out.
         input_shape: of a layer: the only kind of input it takes, such as ``[N, C, H, W]``.
-        wants_classes: of a loss: its targets are class numbers, and outputs are one score a class.
+        targets: of a loss: what it takes as targets: ``classes`` (class numbers; outputs are one score a class),
+            ``numbers`` (of the output's shape) or ``labels`` (lists of class numbers); nothing: only a trial tells.
         from_run: of a scheduler: arguments that may be left out, as they follow from the run: its length, and which
             way what it monitors is better.
         counts: arguments that must be 1 or more although the constructor does not look.
@@ -37,7 +38,7 @@ class Entry:
     inferred: Mapping[str, int] = field(default_factory=dict)
     output: str | None = None
     input_shape: tuple[str, ...] | None = None
-    wants_classes: bool = False
+    targets: tuple[Literal["classes", "numbers", "labels"], ...] = ()
     from_run: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     parts: Mapping[str, Kind] = field(default_factory=dict)
@@ -55,6 +56,11 @@ _OPTIMIZED = ("params", "foreach", "fused", "capturable", "differentiable")  # t
 # All but LBFGS, whose step evaluates the loss itself.
 _OPTIMIZERS = "ASGD Adadelta Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
 _SCHEDULED = ("optimizer", "last_epoch")
+_DATASETS = "CSV JSONL MNIST NPY NPZ SmallMNIST"
+_TRANSFORMS = (
+    "CenterCrop Normalize RandomCrop RandomErasing RandomHorizontalFlip RandomRotation RandomVerticalFlip Resize "
+    "Standardize"
+)
 _PART = ("train", "transform")  # what the config says elsewhere: the split, data.transforms
 
 
@@ -73,6 +79,10 @@ def _norm(name: str, *input_shape: str, size: str = "num_features") -> Entry:
 def _recurrent(name: str) -> Entry:
     """A layer over sequences that gives one tensor, as a chain wants it."""
     return Entry(f"trainctl.nn.chain:{name}", (), {"input_size": -1}, None, ("N", "T", "C"))
+
+
+def _loss(name: str, *excluded: str, targets: tuple[Any, ...] = ("numbers",)) -> Entry:
+    return Entry(f"trainctl.nn:{name}", excluded, targets=targets)
 
 
 def _schedule(name: str, *excluded: str, **options: Any) -> Entry:
@@ -166,6 +176,7 @@ TABLES: dict[Kind, dict[str, Entry]] = {
         "MaxPool3d": _layer("MaxPool3d", "return_indices"),
         "Mish": _layer("Mish"),
         "PReLU": Entry("trainctl.nn:PReLU", _PLACEMENT),
+        "Permute": Entry("trainctl.nn.chain:Permute"),
         "PixelShuffle": _layer("PixelShuffle"),
         "PixelUnshuffle": _layer("PixelUnshuffle"),
         "RMSNorm": Entry("trainctl.nn:RMSNorm", _PLACEMENT),
@@ -201,25 +212,25 @@ TABLES: dict[Kind, dict[str, Entry]] = {
         "ZeroPad3d": _layer("ZeroPad3d"),
     },
     "loss": {
-        "BCELoss": Entry("trainctl.nn:BCELoss", (*_REDUCTION, "weight")),
-        "BCEWithLogitsLoss": Entry("trainctl.nn:BCEWithLogitsLoss", (*_REDUCTION, "weight", "pos_weight")),
-        "CrossEntropyLoss": Entry("trainctl.nn:CrossEntropyLoss", (*_REDUCTION, "weight"), wants_classes=True),
-        "HingeEmbeddingLoss": Entry("trainctl.nn:HingeEmbeddingLoss", _REDUCTION),
-        "HuberLoss": Entry("trainctl.nn:HuberLoss"),
-        "KLDivLoss": Entry("trainctl.nn:KLDivLoss", _REDUCTION),
-        "L1Loss": Entry("trainctl.nn:L1Loss", _REDUCTION),
-        "MSELoss": Entry("trainctl.nn:MSELoss", _REDUCTION),
-        "MultiLabelMarginLoss": Entry("trainctl.nn:MultiLabelMarginLoss", _REDUCTION),
-        "MultiLabelSoftMarginLoss": Entry("trainctl.nn:MultiLabelSoftMarginLoss", (*_REDUCTION, "weight")),
-        "MultiMarginLoss": Entry("trainctl.nn:MultiMarginLoss", (*_REDUCTION, "weight"), wants_classes=True),
-        "NLLLoss": Entry("trainctl.nn:NLLLoss", (*_REDUCTION, "weight"), wants_classes=True),
-        "PoissonNLLLoss": Entry("trainctl.nn:PoissonNLLLoss", _REDUCTION),
-        "SmoothL1Loss": Entry("trainctl.nn:SmoothL1Loss", _REDUCTION),
-        "SoftMarginLoss": Entry("trainctl.nn:SoftMarginLoss", _REDUCTION),
+        "BCELoss": _loss("BCELoss", *_REDUCTION, "weight"),
+        "BCEWithLogitsLoss": _loss("BCEWithLogitsLoss", *_REDUCTION, "weight", "pos_weight"),
+        "CrossEntropyLoss": _loss("CrossEntropyLoss", *_REDUCTION, "weight", targets=("classes", "numbers")),
+        "HingeEmbeddingLoss": _loss("HingeEmbeddingLoss", *_REDUCTION),
+        "HuberLoss": _loss("HuberLoss"),
+        "KLDivLoss": _loss("KLDivLoss", *_REDUCTION),
+        "L1Loss": _loss("L1Loss", *_REDUCTION),
+        "MSELoss": _loss("MSELoss", *_REDUCTION),
+        "MultiLabelMarginLoss": _loss("MultiLabelMarginLoss", *_REDUCTION, targets=("labels",)),
+        "MultiLabelSoftMarginLoss": _loss("MultiLabelSoftMarginLoss", *_REDUCTION, "weight"),
+        "MultiMarginLoss": _loss("MultiMarginLoss", *_REDUCTION, "weight", targets=("classes",)),
+        "NLLLoss": _loss("NLLLoss", *_REDUCTION, "weight", targets=("classes",)),
+        "PoissonNLLLoss": _loss("PoissonNLLLoss", *_REDUCTION),
+        "SmoothL1Loss": _loss("SmoothL1Loss", *_REDUCTION),
+        "SoftMarginLoss": _loss("SoftMarginLoss", *_REDUCTION),
     },
     "optimizer": {name: Entry(f"trainctl.optim:{name}", _OPTIMIZED) for name in _OPTIMIZERS.split()},
-    "dataset": {"MNIST": Entry("trainctl.data:MNIST", _PART)},
-    "transform": {"Normalize": Entry("trainctl.data:Normalize")},
+    "dataset": {name: Entry(f"trainctl.data:{name}", _PART) for name in _DATASETS.split()},
+    "transform": {name: Entry(f"trainctl.data:{name}") for name in _TRANSFORMS.split()},
     "metric": {
         "accuracy": _metric("Accuracy"),
         "confusion_matrix": _metric("ConfusionMatrix"),

@@ -274,7 +274,7 @@ def test_a_model_whose_output_nothing_declares():
         "11:5",
         "model.1: the model gives [N, 784], CrossEntropyLoss with MNIST takes [N, 10]",
     )
-    assert hint == "end the model with `Flatten` and `Linear: {out_features: 10}`"
+    assert hint == "end the model with `Linear: {out_features: 10}`"
 
 
 def test_a_model_without_parameters(monkeypatch):

@@ -13,7 +13,7 @@ from trainctl.build import build, check
 from trainctl.build.schedules import schedule_of
 from trainctl.errors import ConfigError
 from trainctl.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, ReduceLROnPlateau, SequentialLR
-from trainctl.train.loop import check_experiment
+from trainctl.train.lengths import check_experiment
 from trainctl.train.schedule import Schedule
 
 STEPS = 5

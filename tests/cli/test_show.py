@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -7,9 +8,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.train.tiny import load, write_config
 from trainctl.cli.main import main
 from trainctl.cli.show import annotated
 from trainctl.config import config_from_yaml, load_config
+from trainctl.jobs import run_training
 
 
 def shown(capfd, *words: str) -> str:
@@ -71,6 +74,79 @@ def test_every_line_with_a_value_has_an_origin(workspace, capfd):
 def test_words_that_need_quotes_keep_them(name, workspace, capfd):
     out = shown(capfd, "tiny.yaml", f"name={name}")
     assert config_from_yaml(out, "shown").config.name == name.strip("'")
+
+
+# -- a run's config -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a run, of the config that only its run directory has."""
+    folder = tmp_path_factory.mktemp("trained")
+    loaded = load(write_config(folder), "train.epochs=1", "seed=5")
+    run_training(loaded, output_dir=folder / "runs" / "tiny")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"),
+    [
+        ("runs/tiny", "runs/tiny/config.resolved.yaml:2"),
+        ("runs/tiny/best", "runs/tiny/checkpoints/step-00000005:2"),
+        ("runs/tiny/latest", "runs/tiny/checkpoints/step-00000005:2"),
+        ("runs/tiny/checkpoints/last", "runs/tiny/checkpoints/step-00000005:2"),
+        ("runs/tiny/checkpoints/step-00000005/model.safetensors", "runs/tiny/checkpoints/step-00000005:2"),
+        ("runs/tiny/checkpoints", "runs/tiny/checkpoints/step-00000005:2"),
+    ],
+)
+def test_a_run_or_checkpoint_shows_what_it_was_made_with(path, origin, trained, monkeypatch, capfd):
+    monkeypatch.chdir(trained)
+    monkeypatch.setenv("TRAINCTL__SEED", "9")
+    out = shown(capfd, path)
+    assert re.search(rf"^seed: 5 +# {origin}$", out, re.MULTILINE), out
+    assert config_from_yaml(out, "shown").config.train.epochs == 1
+
+
+@pytest.mark.parametrize("more", [["seed=3"], ["-s", "seed=3"], ["--epochs", "3"], ["--seed", "0"]])
+def test_a_run_cannot_be_shown_with_changes(more, trained, monkeypatch, capfd):
+    monkeypatch.chdir(trained)
+    assert main(["show", "runs/tiny", *more]) == 2
+    assert capfd.readouterr().err.splitlines() == [
+        "error: runs/tiny: a run is shown as it was, without changes",
+        "hint: trainctl show runs/tiny/config.resolved.yaml KEY=VALUE",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("runs", 2, "runs: a directory; expected a YAML file"),
+        ("runs/tinny", 2, "runs/tinny: no such file"),
+        ("runs/other/best", 2, "runs/other/best: no such file"),
+        ("checkpoint.json", 4, "checkpoint.json: no such run or checkpoint"),
+    ],
+)
+def test_what_is_neither_a_config_nor_a_run(path, code, message, trained, monkeypatch, capfd):
+    monkeypatch.chdir(trained)
+    assert main(["show", path]) == code
+    assert capfd.readouterr().err.startswith(f"error: {message}\n")
+
+
+# -- JSON ---------------------------------------------------------------------------------------------
+
+
+def test_json_has_the_values_and_their_origins(workspace, capfd):
+    result = json.loads(shown(capfd, "tiny.yaml", "train.epochs=7", "--json", "-"))
+    assert result["schema_version"] == 1
+    assert result["config"] == yaml.safe_load(load_config("tiny.yaml", ["train.epochs=7"]).to_yaml())
+    assert result["origins"]["train.epochs"] == "--set"
+    assert result["origins"]["model.1.Linear.bias"] == "default"
+    assert result["origins"]["seed"] == "tiny.yaml:3"
+
+
+def test_json_in_a_file_leaves_stdout_empty(workspace, capfd):
+    assert shown(capfd, "tiny.yaml", "--json", "out/shown.json") == ""
+    assert json.loads((workspace / "out" / "shown.json").read_text())["config"]["name"] == "tiny"
 
 
 @settings(max_examples=50)

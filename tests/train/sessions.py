@@ -15,9 +15,9 @@ from trainctl.build import build
 from trainctl.errors import Interrupted
 from trainctl.train.checkpoint import MODEL, STATE, read_checkpoint
 from trainctl.train.events import Event, StepEnd
-from trainctl.train.loop import train
 from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
+from trainctl.train.session import train
 from trainctl.train.signals import StopSignals
 
 RUN_FILES = ("metrics.jsonl", "metrics.csv", "config.resolved.yaml")

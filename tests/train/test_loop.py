@@ -17,10 +17,11 @@ from trainctl.build import Experiment, build
 from trainctl.errors import CheckpointError, DataError, DivergedError, Interrupted, UsageError
 from trainctl.train.checkpoint import MODEL, read_checkpoint
 from trainctl.train.events import CheckpointSaved, EpochEnd, Notice, StepEnd, TrainEnd, TrainStart
-from trainctl.train.loop import check_experiment, train
+from trainctl.train.lengths import check_experiment
 from trainctl.train.metrics import Accuracy
 from trainctl.train.resolve import find_checkpoint
 from trainctl.train.rundir import RunDirectory
+from trainctl.train.session import train
 from trainctl.train.signals import StopSignals
 
 
@@ -322,7 +323,7 @@ def test_what_would_stop_a_run_later_is_found_before(config: Path):
     experiment = build(tiny.load(config))
     check_experiment(experiment)
     with pytest.raises(DataError, match="the test split has no samples"):
-        check_experiment(dataclasses.replace(experiment, test_data=[]))
+        check_experiment(dataclasses.replace(experiment, whole_test_data=[]))
     with pytest.raises(DataError, match="80 training samples make no batch of 81") as caught:
         check_experiment(build(tiny.load(config, "data.batch_size=81", "data.drop_last=true")))
     assert "data.batch_size" in caught.value.hint

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainctl.build.inputs import transformed
 from trainctl.build.metrics import make_metrics, try_metrics
+from trainctl.build.outputs import Comparison, Declared
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import LayerSummary, ModelSummary
+from trainctl.build.words import BATCH, REFUSALS, checked_spec, dtype_of, shape_words
 from trainctl.errors import ConfigError, Problem
 from trainctl.registry import TABLES, Entry, Kind, resolve
 
@@ -17,12 +20,10 @@ if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.backend.devices import device
     from trainctl.config import Component, LoadedConfig
+    from trainctl.data.spec import SampleSpec
 
 Path = tuple[str | int, ...]
 
-# What constructors, layers and losses raise at arguments or shapes they cannot work with.
-_REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
-_BATCH = 2
 
 # How PyTorch's messages, which the constructors keep to, spell an argument's name.
 _SPELLED = {
@@ -49,9 +50,12 @@ class Parts:
         self.rows: list[LayerSummary] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
-        self.sample = self.dataset_class.sample_spec(**self.config.data.dataset.args)
+        self.sample = self._sample()
+        self.inputs: Any = self.sample.inputs
         self.device = self._device()
-        self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
+        data = self.config.data
+        self.transforms = self._make_each("transform", ("data", "transforms"), data.transforms)
+        self.train_transforms = self._make_each("transform", ("data", "train_transforms"), data.train_transforms)
         self.model, output = self._make_model()
         self.loss = self._make("loss", ("loss",), self.config.loss)
         if output is not None and self.loss is not None:
@@ -72,14 +76,15 @@ class Parts:
     @property
     def summary(self) -> ModelSummary:
         """The layers with what each gives."""
-        return ModelSummary(self.sample.inputs.shape, tuple(self.rows))
+        return ModelSummary(self.inputs.shape, tuple(self.rows))
 
     def dataset(self, *, train: bool) -> Any:
-        """The dataset's training or test part."""
-        from trainctl.data import Compose
-
-        transform = Compose(self.transforms) if self.transforms else None
-        return self.dataset_class(**self.config.data.dataset.args, train=train, transform=transform)
+        """The dataset's training or test part, without transforms; None where it has no test part."""
+        args = self.config.data.dataset.args
+        has_test_part = getattr(self.dataset_class, "has_test_part", None)
+        if not train and has_test_part and not has_test_part(**args):
+            return None
+        return self.dataset_class(**args, train=train)
 
     # -- reporting --------------------------------------------------------------------------------
 
@@ -90,17 +95,20 @@ class Parts:
         """What ``act`` gives; None, and a mistake at ``path``, where it refuses."""
         try:
             return act()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             self._report(path, f"{what}: {error}")
             return None
 
     # -- the parts --------------------------------------------------------------------------------
 
     def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: int) -> Any:
-        made = resolve(kind, component.name)
+        return self._call(resolve(kind, component.name), path, component, *first, **sizes)
+
+    def _call(self, made: Callable[..., Any], path: Path, component: Component, *first: Any, **sizes: int) -> Any:
+        """What a constructor or the like gives; None, and a mistake at an argument, where it refuses."""
         try:
             return made(*first, **{**component.args, **sizes})
-        except _REFUSALS as error:
+        except REFUSALS as error:
             blamed = [name for name in component.args if self._blames(error, (*path, component.name, name))]
             where = (*path, component.name, blamed[0]) if blamed else path
             self._report(where, f"{'.'.join(map(str, path))}: {component.name}: {error}")
@@ -139,17 +147,20 @@ class Parts:
             output = self._add_layer(index, component, output)
         return Sequential(*self.layers), output
 
+    def _sample(self) -> SampleSpec:
+        """What the data says of its samples; without that there is nothing to check the rest against."""
+        spec = partial(_spec_of, self.dataset_class)
+        sample: SampleSpec | None = self._call(spec, ("data", "dataset"), self.config.data.dataset)
+        if sample is None:
+            raise ConfigError(self.problems)
+        return sample
+
     def _zeros_from_data(self) -> Tensor:
         from trainctl.autograd.ops.creation import zeros
 
-        sample = zeros(self.sample.inputs.shape)
-        for index, transform in enumerate(self.transforms):
-            if transform is not None:
-                path = ("data", "transforms", index)
-                what = f"data.transforms.{index}: {self.config.data.transforms[index].name}"
-                changed = self._attempt(path, what, partial(transform, sample))
-                sample = sample if changed is None else changed
-        return zeros(_BATCH, *sample.shape)
+        sample = zeros(self.inputs.shape, dtype=dtype_of(self.inputs.dtype))
+        sample = transformed(sample, self.config.data, self.transforms, self.train_transforms, self._report)
+        return zeros(BATCH, *sample.shape, dtype=sample.dtype)
 
     def _add_layer(self, index: int, component: Component, batch: Tensor | None) -> Tensor | None:
         """Make a layer and try it; its output, None where it has none or the input is not known."""
@@ -190,7 +201,7 @@ class Parts:
         output = self._attempt(("model", index), what, lambda: _evaluated(layer, batch))
         if output is None:
             return None
-        if output.shape[:1] != (_BATCH,) or output.numel() == 0:
+        if output.shape[:1] != (BATCH,) or output.numel() == 0:
             message = f"model.{index}: {name} makes {list(output.shape)} of a batch {list(batch.shape)}"
             self._report(("model", index), message, "the first dimension must stay, and no other may be 0")
             return None
@@ -200,41 +211,32 @@ class Parts:
 
     def _input_words(self, index: int, batch: Tensor) -> str:
         source = f"model.{index - 1} ({self.config.model[index - 1].name})" if index else "the data"
-        return f"{_shape(batch)} from {source}"
+        return f"{shape_words(batch.shape[1:])} from {source}"
 
     def _check_output(self, output: Tensor) -> None:
         """Whether the loss can compare what the model gives with what the data says is right."""
-        from trainctl.autograd.ops.creation import zeros
-        from trainctl.backend.dtypes import int64
-
-        name, classes = self.config.loss.name, self.sample.target.high
-        if not TABLES["loss"][name].wants_classes:
-            fitting = [each for each, entry in TABLES["loss"].items() if entry.wants_classes]
-            message = f"loss: {name} takes numbers as targets; those of {self.data_name} are class numbers"
-            self._report(("loss",), message, f"write {' or '.join(f'`loss: {each}`' for each in fitting)}")
-        elif output.shape != (_BATCH, classes):
-            self._report_output(output, classes)
-        else:
-            target = zeros(_BATCH, dtype=int64)
-            loss = self._attempt(("loss",), f"loss: {name}", lambda: self.loss(output, target))
-            if loss is not None and loss.ndim != 0:
-                message = f"loss: expected one number for a batch, got one for each of {list(loss.shape)}"
-                self._report(("loss", name, "reduction"), message, "write `reduction: mean`")
-
-    def _report_output(self, output: Tensor, classes: int) -> None:
-        message = (
-            f"the model gives {_shape(output)}, {self.config.loss.name} with {self.data_name} takes [N, {classes}]"
+        last = len(self.config.model) - 1
+        comparison = Comparison(
+            loss=self.config.loss.name,
+            path=("loss",),
+            make=self.loss,
+            output=output,
+            target=self.sample.target,
+            data=self.data_name,
+            last=(("model", last), f"model.{last}"),
+            declared=self._declared(),
         )
+        for mistake in comparison.mistakes():
+            self._report(*mistake)
+
+    def _declared(self) -> Declared | None:
+        """The argument that last said how wide an output is."""
         for index, component in reversed(list(enumerate(self.config.model))):
             argument = TABLES["layer"][component.name].output
-            if argument and output.ndim == 2:
+            if argument:
                 path = ("model", index, component.name, argument)
-                message = f"model.{index}: {component.name}({argument}={component.args[argument]}): {message}"
-                self._report(path, message, f"write `{argument}: {classes}`, one for each class")
-                return
-        last = len(self.config.model) - 1
-        hint = f"end the model with `Flatten` and `Linear: {{out_features: {classes}}}`"
-        self._report(("model", last), f"model.{last}: {message}", hint)
+                return Declared(path, f"model.{index}", component.args[argument])
+        return None
 
     def _make_optimizer(self) -> Any:
         parameters = list(self.model.parameters())
@@ -243,12 +245,17 @@ class Parts:
         return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
 
 
+def _spec_of(dataset_class: Any, **args: Any) -> SampleSpec:
+    """What a dataset says of its samples, checked."""
+    return checked_spec(dataset_class.sample_spec(**args))
+
+
 def _declared_input(entry: Entry, component: Component) -> Tensor | None:
     """A batch as a layer says it wants it, to go on with after a mistake; None where it does not say."""
     from trainctl.autograd.ops.creation import zeros
 
     declared = [component.args[name] for name, axis in entry.inferred.items() if axis == -1 and name in component.args]
-    return zeros(_BATCH, *declared) if declared else None
+    return zeros(BATCH, *declared) if declared else None
 
 
 def _evaluated(layer: Any, batch: Tensor) -> Tensor:
@@ -260,7 +267,3 @@ def _evaluated(layer: Any, batch: Tensor) -> Tensor:
         output: Tensor = layer(batch)
     layer.train()
     return output
-
-
-def _shape(batch: Tensor) -> str:
-    return f"[{', '.join(['N', *map(str, batch.shape[1:])])}]"

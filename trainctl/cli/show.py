@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from trainctl.cli.options import (
-    ConfigArgument,
     DebugOption,
     DeviceOption,
     EpochsOption,
+    JsonOption,
     OverridesArgument,
     SeedOption,
     SetOption,
     ThreadsOption,
     load,
 )
+from trainctl.cli.output import check_json_target, write_json
 from trainctl.cli.text import printable
+from trainctl.errors import UsageError
 
 if TYPE_CHECKING:
     import yaml
@@ -25,25 +31,79 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 trainctl show configs/mlp.yaml
-trainctl show configs/mlp.yaml train.epochs=3 > resolved.yaml"""
+trainctl show configs/mlp.yaml train.epochs=3 > resolved.yaml
+trainctl show configs/mlp.yaml --json - | jq '.origins["train.epochs"]'
+trainctl show runs/mnist-mlp"""
 
 COMMENT_COLUMN = 40
 """Where comments stand at most to the right, unless a value is longer."""
 
+SCHEMA_VERSION = 1
+"""Of what ``--json`` writes."""
+
+_LINKS = ("best", "last", "latest")
+_CHECKPOINT = ("checkpoint.json", "model.safetensors", "state.safetensors")
+_RUN = ("config.resolved.yaml", "checkpoints", *_CHECKPOINT)
+
 
 def show(
-    config: ConfigArgument,
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|RUN|CHECKPOINT",
+            help="YAML file, or a run or checkpoint, whose recorded config is meant.",
+            show_default=False,
+        ),
+    ],
     overrides: OverridesArgument = None,
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    json: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Print the resolved config and where each value came from."""
-    loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
-    print(annotated(loaded), end="")
+    check_json_target(json)
+    if is_recorded(config):
+        loaded = recorded(config, [*(overrides or []), *(sets or [])], [seed, device, threads, epochs])
+    else:
+        loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+    if json is None:
+        print(annotated(loaded), end="")
+    else:
+        write_json(json, described(loaded))
+
+
+def is_recorded(path: Path) -> bool:
+    """Whether a path means a run or a checkpoint, and not a config file."""
+    if path.is_dir():
+        return path.name == "checkpoints" or any((path / name).exists() for name in _RUN)
+    return path.name in _CHECKPOINT or (path.name in _LINKS and (path.parent / "checkpoints").is_dir())
+
+
+def recorded(path: Path, sets: Sequence[str], flags: Sequence[object]) -> LoadedConfig:
+    """The config of a run or checkpoint, as it was.
+
+    Raises:
+        UsageError: a value is to be changed.
+    """
+    from trainctl.jobs import recorded_config
+
+    if sets or any(flag is not None for flag in flags):
+        hint = f"trainctl show {shlex.quote(str(path / 'config.resolved.yaml'))} KEY=VALUE"
+        raise UsageError(f"{path}: a run is shown as it was, without changes", hint=hint)
+    return recorded_config(path)
+
+
+def described(loaded: LoadedConfig) -> dict[str, Any]:
+    """The resolved config as plain data, and by key path where each value came from."""
+    from trainctl.config.dump import plain
+    from trainctl.config.tree import dotted
+
+    origins = {dotted(setting.path): setting.origin for setting in loaded.describe()}
+    return {"schema_version": SCHEMA_VERSION, "config": plain(loaded.config), "origins": origins}
 
 
 def annotated(loaded: LoadedConfig) -> str:

@@ -210,9 +210,9 @@ def rehearse(
     from trainctl.jobs import RUNS
     from trainctl.train.events import Notice, StepEnd, TrainStart
     from trainctl.train.first_use import announced
-    from trainctl.train.loop import check_experiment
-    from trainctl.train.loop import train as training
+    from trainctl.train.lengths import check_experiment
     from trainctl.train.rundir import RunDirectory, check_available
+    from trainctl.train.session import train as training
 
     path = output_dir or RUNS / loaded.config.name
     check_available(path, force=force)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from trainctl.config.components import Component
 from trainctl.config.dump import dump, plain
+from trainctl.config.extends import KEY, Extension
 from trainctl.config.files import read_text
 from trainctl.config.overrides import overridden
 from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of
@@ -99,9 +100,9 @@ def load_config(
     flags: Mapping[str, tuple[str, Any]] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> LoadedConfig:
-    """Read and check a config file; no data is read.
+    """Read and check a config file and what it extends; no data is read.
 
-    Defaults < file < ``TRAINCTL__A__B`` variables < ``overrides`` < ``flags``.
+    Defaults < file < ``TRAINCTL__A__B`` variables < ``overrides`` < ``flags``; a file is over those it extends.
 
     Args:
         path: the YAML file.
@@ -119,7 +120,14 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     file = os.fspath(path)
-    return _load(read_text(file), file, overrides, flags or {}, environ)
+    tree, problems = _read(read_text(file), file)
+    extension = Extension(file)
+    tree = extension.apply(tree)
+    problems += extension.problems
+    if not extension.complete:  # what else is missing, the file that could not be read may have
+        raise ConfigError(in_file_order(problems, extension.files))
+    tree, unset = overridden(tree, overrides, environ, flags or {})
+    return _checked(tree, problems, unset, extension.files)
 
 
 def config_from_yaml(
@@ -141,27 +149,39 @@ def config_from_yaml(
         >>> config_from_yaml(loaded.to_yaml(), "config.resolved.yaml").config == loaded.config
         True
     """
-    return _load(text, file, overrides, flags or {}, {})
+    tree, problems = _read(text, file)
+    extends = tree.child(KEY)
+    if extends is not None:
+        message = f"{KEY}: a resolved config stands alone and reads no other file"
+        problems.append((extends.key or extends.place).problem(message))
+        tree = tree.without(KEY)
+    tree, unset = overridden(tree, overrides, {}, flags or {})
+    return _checked(tree, problems, unset, [file])
 
 
-def _load(
-    text: str,
-    file: str,
-    sets: Sequence[str],
-    flags: Mapping[str, tuple[str, Any]],
-    environ: Mapping[str, str],
-) -> LoadedConfig:
+def _read(text: str, file: str) -> tuple[Node, list[Problem]]:
     tree, problems = read(text, file)
     if tree is None or tree.value is None:
-        raise ConfigError([Problem("the file is empty", file)], hint="see configs/mlp.yaml for a whole config")
-    tree, unset = overridden(tree, sets, environ, flags)
-    config, unfit = _check(tree, file)
-    broken = {(each.line, each.column) for each in problems}
-    problems += [each for each in unfit if each.line is None or (each.line, each.column) not in broken]
-    problems += unset
-    if problems or config is None:
-        raise ConfigError(in_file_order(problems))
-    return LoadedConfig(config, file, tree)
+        raise ConfigError([Problem("the file is empty", file)], hint="trainctl init writes a whole config")
+    return tree, problems
+
+
+def _checked(tree: Node, problems: list[Problem], unset: list[Problem], files: Sequence[str]) -> LoadedConfig:
+    """The config of a tree.
+
+    Raises:
+        ConfigError: the mistakes found so far, in the files and in what was to be set, and every other one.
+    """
+    config, unfit = _check(tree, files[0])
+    broken = {_spot(each) for each in problems}
+    found = [*problems, *(each for each in unfit if each.line is None or _spot(each) not in broken), *unset]
+    if found or config is None:
+        raise ConfigError(in_file_order(found, files))
+    return LoadedConfig(config, files[0], tree)
+
+
+def _spot(problem: Problem) -> tuple[object, ...]:
+    return problem.file, problem.line, problem.column
 
 
 def _check(tree: Node, file: str) -> tuple[Config | None, list[Problem]]:

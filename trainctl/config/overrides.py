@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from trainctl.config.reader import read
+from trainctl.config.schema import Config
+from trainctl.config.shape import below, is_part, names, spelled
 from trainctl.config.tree import Node, Place, node_of
 from trainctl.config.words import got
 from trainctl.errors import ConfigError, Problem
@@ -40,24 +42,27 @@ class Override:
         """
         if not all(self.keys):
             raise ConfigError([self.place.problem("an empty key", "write keys and indices as in train.epochs")])
+        if self.keys[0] in Config.only_in_files:
+            raise self._error(f"{self.keys[0]}: a config file alone can say this")
         return self._set(tree, self.keys)
 
-    def _set(self, node: Node, keys: Sequence[str]) -> Node:
+    def _set(self, node: Node, keys: Sequence[str], hint: Any = Config) -> Node:
         if not keys:
             return node_of(self.value, self.place)
-        node = _opened(node, self._match(node, keys[0]))
+        key = self._match(node, keys[0], hint)
+        node = _opened(node, key)
         if node.value is not None and not isinstance(node.value, dict | list):
-            raise self._error(f"{self._above(keys)} is {got(node.value)}; nothing is below it")
-        part = self._index(node.value, keys) if isinstance(node.value, list) else self._match(node, keys[0])
-        below = node.child(part) or Node({}, self.place, self.place)
-        return node.with_child(part, self._set(below, keys[1:]))
+            raise self._error(f"{self._above(keys)} is {got(node.value)}; nothing is below it", self._whole(keys, hint))
+        part = self._index(node.value, keys) if isinstance(node.value, list) else key
+        child = node.child(part) or Node({}, self.place, self.place)
+        return node.with_child(part, self._set(child, keys[1:], below(hint, key)))
 
-    def _match(self, node: Node, key: str) -> str:
-        """The key as the file writes it."""
+    def _match(self, node: Node, key: str, hint: Any) -> str:
+        """The key as the file writes it, or else as the schema does."""
         if not self.any_case:
             return key
         written = node.value if isinstance(node.value, dict) else [node.value]
-        return next((str(each) for each in written if str(each).lower() == key), key)
+        return next((str(each) for each in written if str(each).lower() == key.lower()), None) or spelled(hint, key)
 
     def _index(self, items: list[Node], keys: Sequence[str]) -> int:
         if re.fullmatch("[0-9]{1,6}", keys[0]) and int(keys[0]) < len(items):
@@ -69,8 +74,15 @@ class Override:
         """The path that the remaining keys are below of."""
         return ".".join(self.keys[: len(self.keys) - len(keys)]) or "the config"
 
-    def _error(self, message: str) -> ConfigError:
-        return ConfigError([self.place.problem(message)])
+    def _whole(self, keys: Sequence[str], hint: Any) -> str | None:
+        """How to put another class in the place of one."""
+        name = spelled(hint, keys[0])
+        if not is_part(hint) or name not in names(hint):
+            return None
+        return f"to replace it, set the whole value: {self._above(keys)}={{{name}: {{...}}}}"
+
+    def _error(self, message: str, hint: str | None = None) -> ConfigError:
+        return ConfigError([self.place.problem(message, hint)])
 
 
 def _opened(node: Node, key: str) -> Node:
@@ -109,7 +121,25 @@ def from_environment(name: str, text: str) -> Override:
         ['train', 'epochs']
     """
     place = Place(name)
-    return Override(name.removeprefix(PREFIX).lower().split("__"), _yaml_value(text, place), place, any_case=True)
+    return Override(_keys(name), _yaml_value(text, place), place, any_case=True)
+
+
+def _keys(name: str) -> list[str]:
+    return name[len(PREFIX) :].lower().split("__")
+
+
+def _variables(environ: Mapping[str, str]) -> tuple[list[str], list[Problem]]:
+    """The variables that set something, one above another after it, and those that are mistakes."""
+    named: dict[str, str] = {}
+    problems = []
+    for name in sorted(environ, key=lambda name: (name.upper(), name)):
+        if name.upper().startswith(PREFIX):
+            first = named.setdefault(name.upper(), name)
+            if first != name:
+                problems.append(Place(name).problem(f"{first} sets this too", "unset one of them"))
+        elif name.upper().startswith("TRAINCTL_") and "__" in name:
+            problems.append(Place(name).problem("unknown variable", f"did you mean {PREFIX}{name[len(PREFIX) - 1 :]}?"))
+    return list(named.values()), problems
 
 
 def _yaml_value(text: str, place: Place) -> Any:
@@ -141,7 +171,7 @@ def overridden(
         >>> tree.plain(), tree.child("seed").place.origin
         ({'seed': 3}, '--set')
     """
-    named = [name for name in sorted(environ) if name.startswith(PREFIX)]
+    named, problems = _variables(environ)
     steps: list[Callable[[], Override]] = [partial(from_environment, name, environ[name]) for name in named]
     steps += [partial(from_set, text) for text in sets]
     steps += [
@@ -149,7 +179,6 @@ def overridden(
         for path, (flag, value) in flags.items()
         if value is not None
     ]
-    problems: list[Problem] = []
     for step in steps:
         try:
             tree = step().apply(tree)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 from trainctl.config.tree import Node, Path, Place, dotted
 from trainctl.config.words import did_you_mean, expected, got, repair
 from trainctl.errors import Problem
+
+_LONGEST_KEY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _field(model: type[BaseModel], loc: Path) -> tuple[Path, FieldInfo | None, I
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         field = fields.get(str(part))
         if field is None or depth == len(loc) or not _is_section(field):
-            return loc[:depth], field, fields
+            return loc[:depth], field, [*fields, *getattr(model, "only_in_files", ())]
         assert isinstance(field.annotation, type)
         model = field.annotation
     raise AssertionError("a location is never empty")
@@ -111,11 +113,26 @@ def located(faults: Iterable[Fault], tree: Node) -> list[Problem]:
 
 
 def _located(fault: Fault, place: Place) -> Problem:
-    path = dotted(fault.path)
+    path = dotted(tuple(_cut(part) if isinstance(part, str) else part for part in fault.path))
     said_by_place = not path or place.file == f"--set {path}"
-    return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", fault.hint)
+    empty = place.line is None and fault.message.endswith("got nothing (null)")
+    hint = fault.hint or ("an empty value is null; leave it out to keep the config's" if empty else None)
+    return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", hint)
 
 
-def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sorted by line; those that are not in the file last."""
-    return sorted(problems, key=lambda each: (each.line is None, each.line or 0, each.column or 0))
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
+
+
+def in_file_order(problems: Iterable[Problem], files: Sequence[str] = ()) -> list[Problem]:
+    """Sorted by file and line; those that are not in a file last.
+
+    Args:
+        problems: the mistakes.
+        files: the files in the order that counts.
+    """
+    rank = {file: number for number, file in enumerate(files)}
+    return sorted(
+        problems,
+        key=lambda each: (each.line is None, rank.get(str(each.file), len(rank)), each.line or 0, each.column or 0),
+    )

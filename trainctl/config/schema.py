@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -74,10 +74,15 @@ class DataConfig(Section):
     """What the model learns from and is measured on, and in which portions.
 
     Attributes:
+        dataset: where the samples come from.
+        split: how the training samples are divided.
         batch_size: samples a step.
         eval_batch_size: samples at a time where nothing is learned; changes speed and memory alone.
         shuffle: whether every epoch has an order of its own.
         drop_last: whether an epoch's last batch is dropped when it is not full.
+        transforms: what is done to every input.
+        train_transforms: what is done to the inputs of training samples, before ``transforms``; it may be random.
+        num_workers: threads that load batches ahead; the results are the same.
     """
 
     dataset: Dataset
@@ -87,6 +92,8 @@ class DataConfig(Section):
     shuffle: bool = True
     drop_last: bool = False
     transforms: Transforms = ()
+    train_transforms: Transforms = ()
+    num_workers: Annotated[int, Field(ge=0, le=64), Expected("an integer from 0 to 64")] = 0
 
 
 def _renamed(metric: Component, earlier: Component) -> str | None:
@@ -105,6 +112,7 @@ class TrainConfig(Section):
     """How long to train, and what to keep.
 
     Attributes:
+        epochs: passes over the training samples.
         checkpoint_every: steps between checkpoints; the end of an epoch writes one in any case.
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
@@ -123,10 +131,21 @@ class Config(Section):
     """A run: what to train on what, and how.
 
     Attributes:
-        name: the run's; its directory is ``runs/<name>``.
+        name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
-        scheduler: how the learning rate changes; None leaves it as the optimizer has it.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
+        threads: ``auto`` takes as many as there are cores to use.
+        data: what the model learns from and is measured on.
+        model: the layers, first to last. Sizes that follow from the input may be left out.
+        loss: what training makes small.
+        optimizer: how the weights are changed.
+        scheduler: how the learning rate changes; null leaves it as the optimizer has it.
+        metrics: what is measured after each epoch, beside the loss.
+        train: how long to train, and what to keep.
     """
+
+    only_in_files: ClassVar[tuple[str, ...]] = ("extends",)
+    """Keys of a file that a resolved config no longer has."""
 
     name: Name
     seed: Seed = 0

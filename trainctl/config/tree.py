@@ -96,6 +96,19 @@ class Node:
         children = self.value if isinstance(self.value, dict) else {}
         return replace(self, value={**children, str(part): child})
 
+    def without(self, part: str | int) -> Node:
+        """A copy less one child of this mapping or list."""
+        if isinstance(self.value, list):
+            return replace(self, value=[item for index, item in enumerate(self.value) if index != part])
+        children = self.value if isinstance(self.value, dict) else {}
+        return replace(self, value={key: child for key, child in children.items() if key != part})
+
+    def count(self) -> int:
+        """How many values there are in the tree."""
+        if not isinstance(self.value, dict | list):
+            return 1
+        return 1 + sum(child.count() for child in (self.value.values() if isinstance(self.value, dict) else self.value))
+
 
 def node_of(value: Any, place: Place) -> Node:
     """A tree from plain values that all come from one place."""

@@ -21,7 +21,7 @@ def checked_build(loaded: LoadedConfig) -> Experiment:
         DataError: data is missing or corrupt, or a split has no samples.
     """
     from trainctl.build import build
-    from trainctl.train.loop import check_experiment
+    from trainctl.train.lengths import check_experiment
 
     experiment = build(loaded)
     check_experiment(experiment)

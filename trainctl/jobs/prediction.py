@@ -208,5 +208,6 @@ def _format(path: str, stdin: IO[bytes] | None) -> str:
 
 
 def _class_names(parts: Parts) -> list[str] | None:
-    names = getattr(parts.dataset_class, "classes", None)
+    """The names of the classes: as the config writes them, or as the data set knows them."""
+    names = parts.config.data.dataset.args.get("classes") or getattr(parts.dataset_class, "classes", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) and names else None

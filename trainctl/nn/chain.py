@@ -6,11 +6,13 @@ the keys of a ``state_dict``, are those of the layer that each is named after.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn.modules import recurrent
+from trainctl.nn.modules.module import Module
 from trainctl.nn.modules.recurrent_base import RNNBase
 
 Output = Literal["sequence", "last"]
@@ -154,3 +156,33 @@ class GRU(_InChain, recurrent.GRU):
     ) -> None:
         super().__init__(input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional)
         self._take(output)
+
+
+class Permute(Module):
+    """The dimensions of a batch in another order; follows ``torchvision.ops.Permute``.
+
+    Args:
+        dims: the new order; the batch, 0, stays the first.
+
+    Raises:
+        ValueError: ``dims`` is not an order of 0, 1, 2, ... that begins with 0.
+
+    Example:
+        >>> import trainctl
+        >>> Permute([0, 2, 1])(trainctl.ones(2, 5, 3)).shape
+        trainctl.Size([2, 3, 5])
+    """
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__()
+        if sorted(dims) != list(range(len(dims))) or list(dims[:1]) != [0]:
+            raise ValueError(f"dims must be an order of 0, 1, 2, ... that begins with 0, the batch, got {list(dims)}")
+        self.dims = tuple(dims)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the input with its dimensions in the new order."""
+        return input.permute(*self.dims)
+
+    def extra_repr(self) -> str:
+        """Return the new order."""
+        return f"dims={list(self.dims)}"

@@ -22,7 +22,7 @@ class Linked:
         pool: the threads.
     """
 
-    uses_blas = False
+    uses_numpy = False
 
     def __init__(self, groups: list[Group], pool: Pool) -> None:
         self._program, self._execute = Program(groups), pool.execute

@@ -114,7 +114,7 @@ class Note:
         call: what is done.
     """
 
-    uses_blas = False
+    uses_numpy = False
 
     def __init__(self, call: Run) -> None:
         self._call = call

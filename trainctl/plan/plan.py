@@ -6,7 +6,6 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -66,7 +65,7 @@ class Plan:
         self._assumed = self._assumptions()
         self._lower_all()
         self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
-        self._uses_blas = any(getattr(run, "uses_blas", True) for run in self.linked)
+        self._uses_numpy = any(getattr(run, "uses_numpy", True) for run in self.linked)
         self._released = _Released()
         for slot in self._slots:
             slot.settle()
@@ -83,16 +82,23 @@ class Plan:
                 return False
         return all(slot.is_free() for slot in self._slots)
 
-    @quietly
     def replay(self, inputs: Sequence[Tensor]) -> Any:
         """Run the step on tensors of the recorded shapes and dtypes; return what the step returns."""
         for array, tensor in zip(self._inputs, inputs, strict=True):
             if array is not None:
-                numpy.copyto(array, tensor._array)
-        with self.context.computing() if self._uses_blas else nullcontext():
+                array[...] = tensor._array
+        if self._uses_numpy:
+            self._run_with_numpy()
+        else:
             for run in self.linked:
                 run()
         return self._returned(self.trace.result, inputs)
+
+    @quietly
+    def _run_with_numpy(self) -> None:
+        with self.context.computing():
+            for run in self.linked:
+                run()
 
     def _returned(self, result: Any, inputs: Sequence[Tensor]) -> Any:
         if isinstance(result, Returned):

@@ -1,7 +1,7 @@
 """What the training loop says while it runs.
 
-The loop (:mod:`trainctl.train.loop`) is a generator of these; the display, the metrics files and a
-user's own logger only read them. Epochs and steps count from 1.
+The loop (:mod:`trainctl.train.loop`) is a generator of these and touches no files; what keeps the run's files
+(:mod:`trainctl.train.recorder`), the display and a user's own logger read them. Epochs and steps count from 1.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainctl.train.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,20 @@ class EpochEnd:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointDue:
+    """The state of the run as it is now, to be saved before anything else happens; ``best``: it is the best so far.
+
+    Arrays are shared with the run, whose next step changes them. :class:`trainctl.train.recorder.Recorder` saves it
+    and tells of it as :class:`CheckpointSaved`.
+    """
+
+    checkpoint: Checkpoint
+    epoch: int
+    global_step: int
+    best: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CheckpointSaved:
     """A checkpoint is on disk, whole."""
 
@@ -89,4 +106,4 @@ class Notice:
     message: str
 
 
-Event = TrainStart | StepEnd | EpochEnd | CheckpointSaved | TrainEnd | Notice
+Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | TrainEnd | Notice

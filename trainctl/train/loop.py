@@ -1,4 +1,4 @@
-"""The training loop: a generator of events that keeps the run's files as it goes."""
+"""The training loop: a generator of events. It touches no files; its consumers do."""
 
 from __future__ import annotations
 
@@ -6,151 +6,86 @@ import math
 import time
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.backend import jit
-from trainctl.data import DataLoader, EpochSampler
-from trainctl.errors import DataError, DivergedError, Interrupted, UsageError
-from trainctl.train.checkpoint import Best, Checkpoint, Progress, read_checkpoint
+from trainctl.data import DataLoader, EpochLoader
+from trainctl.errors import Interrupted
+from trainctl.train.checkpoint import Best, Checkpoint, Progress
 from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
-from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
+from trainctl.train.events import CheckpointDue, EpochEnd, Event, Notice, StepEnd, TrainStart
+from trainctl.train.lengths import steps_per_epoch
 from trainctl.train.monitor import monitor_of
-from trainctl.train.resolve import find_checkpoint
-from trainctl.train.rundir import RunDirectory
+from trainctl.train.rows import columns_of, row_of
 from trainctl.train.signals import StopSignals
-from trainctl.train.state import capture, load_weights, restore
+from trainctl.train.state import capture, restore
 from trainctl.train.steps import Steps
 from trainctl.train.stops import diverged, infinite_weight, interrupted
-from trainctl.train.summary import device_of, number, summarize
-from trainctl.train.threads import blas_threads, eager_threads, resolve_threads
+from trainctl.train.summary import device_of
+from trainctl.train.threads import resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
+    from trainctl.errors import DivergedError
 
 
-def train(
-    experiment: Experiment,
-    run: RunDirectory,
-    *,
-    resume: Checkpoint | None = None,
-    stop: StopSignals | None = None,
-) -> Iterator[Event]:
-    """Train, yielding an event for all that happens; the model ends with the weights of the best epoch.
-
-    After every epoch, and every ``train.checkpoint_every`` steps, a checkpoint is saved. A run that goes on
-    from one ends with the same bits, in weights and metrics files, as a run that never stopped.
+class Loop:
+    """One session of a run's training: from its start, or from a checkpoint, to its end or until it is stopped.
 
     Args:
         experiment: model, data and the rest, as :func:`trainctl.build.build` makes them.
-        run: where the run is recorded.
+        run: the run's directory, for messages alone.
         resume: where to go on from; default: from the start.
-        stop: looked at after every step; once its ``signum`` is set, the state is saved and the run stops.
+        stop: looked at after every step.
 
-    Raises:
-        DataError: there is not one batch to train on.
-        CheckpointError: ``resume`` is another model's.
-        UsageError: ``resume`` is past ``train.epochs``.
-        DivergedError: the loss or a weight is no longer finite; the checkpoints stay as they were.
-        Interrupted: ``stop`` said so, and everything is saved.
+    Attributes:
+        progress: how far the run is.
+        columns: of a row of metrics.
     """
-    loop = _Loop(experiment, run, resume, stop or StopSignals())
-    with blas_threads(eager_threads(loop.config, loop.threads)):
-        yield from loop.events()
 
-
-def check_experiment(experiment: Experiment) -> None:
-    """Find out before a run begins what would stop it only later; all data is opened.
-
-    Raises:
-        DataError: a split has no samples, or its data is missing or corrupt.
-        ConfigError: a scheduler is over before the run is.
-    """
-    steps_per_epoch(experiment)
-    _ = experiment.schedule
-    for name, data in (("validation", experiment.val_data), ("test", experiment.test_data)):
-        if data is not None and not len(data):
-            raise DataError(f"the {name} split has no samples", hint="see `data:` in the config")
-
-
-def steps_per_epoch(experiment: Experiment) -> int:
-    """Return the number of batches in an epoch.
-
-    Raises:
-        DataError: there is none.
-    """
-    data, samples = experiment.config.data, len(experiment.train_data)
-    steps = samples // data.batch_size if data.drop_last else -(-samples // data.batch_size)
-    if not steps:
-        raise DataError(
-            f"{samples} training samples make no batch of {data.batch_size}",
-            hint="lower data.batch_size, or leave out data.drop_last",
-        )
-    return steps
-
-
-class _Loop:
-    """One session of a run: from its start, or from a checkpoint, to its end or until it is stopped."""
-
-    def __init__(self, experiment: Experiment, run: RunDirectory, resume: Checkpoint | None, stop: StopSignals) -> None:
+    def __init__(
+        self, experiment: Experiment, run: Path, resume: Checkpoint | None = None, stop: StopSignals | None = None
+    ) -> None:
         config = experiment.config
-        self.experiment, self.run, self.resume, self.stop = experiment, run, resume, stop
+        self.experiment, self.run, self.resume, self.stop = experiment, run, resume, stop or StopSignals()
         self.model, self.optimizer, self.loss = experiment.model, experiment.optimizer, experiment.loss
-        self.config = config
-        self.config_text = experiment.loaded.to_yaml()
+        self.config, self.config_text = config, experiment.loaded.to_yaml()
         self.progress = deepcopy(resume.progress) if resume else Progress()
         self.threads = resume.threads if resume else resolve_threads(config.threads)
         self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(config, experiment.metrics)
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
-        self.columns = ["epoch", "global_step", "train_loss", "val_loss", *experiment.metrics, "lr"]
-        self.sampler = EpochSampler(experiment.train_data, seed=config.seed, shuffle=config.data.shuffle)
-        self.loader: DataLoader[Any] = DataLoader(
-            experiment.train_data,
+        self.columns = columns_of(experiment)
+        self.loader = EpochLoader(
+            experiment.training_data,
             batch_size=config.data.batch_size,
-            sampler=self.sampler,
+            seed=config.seed,
+            shuffle=config.data.shuffle,
             drop_last=config.data.drop_last,
+            num_workers=config.data.num_workers,
         )
         self.mark = time.perf_counter()
         self.notices: list[str] = []
         self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append)
 
-    def events(self) -> Iterator[Event]:
-        """The whole session."""
-        finished = self._open()
-        yield self._start()
-        if finished:
-            yield Notice(f"{self.run.path}: the run has its {self.config.train.epochs} epochs already")
-        while self.progress.epoch <= self.config.train.epochs:
-            yield from self._epoch()
-        load_weights(read_checkpoint(find_checkpoint(self.run.path)), self.model)
-        yield TrainEnd(self.run.path, finished or self._finish())
+    def restore(self) -> None:
+        """Bring model, optimizer, schedule and random stream to where the run stands.
 
-    # -- beginning --------------------------------------------------------------------------------
-
-    def _open(self) -> dict[str, Any] | None:
-        """Bring objects and files to where the run stands; return its summary if it is finished."""
-        done = self.progress.epoch - 1
-        if done > self.config.train.epochs:
-            raise UsageError(
-                f"{self.run.path}: the run is past train.epochs {self.config.train.epochs}: it has {done}",
-                hint=f"--epochs {done} or more goes on with it",
-            )
+        Raises:
+            CheckpointError: the checkpoint is another model's.
+        """
         if self.resume:
             restore(self.resume, self.model, self.optimizer, self.schedule)
-        self.run.write_config(self.config_text)
-        self.run.write_metrics(self.columns, self.progress.history)
-        summary = self.run.read_summary()
-        if done == self.config.train.epochs and summary and summary.get("steps") == self.progress.global_step:
-            return summary
-        self.run.remove_summary()
-        return None
 
-    def _start(self) -> TrainStart:
+    def start(self) -> TrainStart:
+        """Return the event that comes before all others."""
         data, p = self.experiment, self.progress
         return TrainStart(
-            run_dir=self.run.path,
+            run_dir=self.run,
             name=self.config.name,
             device=device_of(self.model),
             threads=self.threads,
@@ -164,44 +99,48 @@ class _Loop:
             resumed=self.resume is not None,
         )
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is an epoch left."""
+        return self.progress.epoch <= self.config.train.epochs
+
+    def epochs(self) -> Iterator[Event]:
+        """Train the epochs that are left; what is due to be saved has to be before the next event is asked for.
+
+        Raises:
+            DivergedError: the loss or a weight is no longer finite.
+            Interrupted: a signal came, and what is due has been saved.
+        """
+        while self.goes_on:
+            yield from self._epoch()
+
     # -- an epoch ---------------------------------------------------------------------------------
 
     def _epoch(self) -> Iterator[Event]:
         p = self.progress
-        self._tick()
+        self.tick()
         seconds, samples = p.train_seconds, p.samples  # of a resumed epoch, only the rest is timed
         yield from self._steps()
-        self._tick(training=True)
+        self.tick(training=True)
         seconds, samples = p.train_seconds - seconds, p.samples - samples
         self._check_weights()
         random_state = trainctl.get_rng_state()
         try:
-            measured = self._evaluate(self.experiment.val_data)
+            measured = self.evaluate(self.experiment.val_data)
         except Interrupted:
             trainctl.set_rng_state(random_state)  # the resumed run validates from the beginning
-            yield self._save()
+            yield self._due()
             raise
-        row, is_best = self._close_epoch(measured)
-        saved = self._save(best=is_best)
-        yield EpochEnd(
-            epoch=row["epoch"],
-            global_step=row["global_step"],
-            train_loss=row["train_loss"],
-            val_loss=row["val_loss"],
-            metrics=measured.metrics if measured else {},
-            lr=row["lr"],
-            seconds=seconds,
-            samples_per_second=samples / seconds if seconds else 0.0,
-            is_best=is_best,
-        )
-        yield saved
+        event = self._close_epoch(measured, seconds, samples)
+        yield event
+        yield self._due(best=event.is_best)
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
         p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
         after_step = self.schedule.after_step if self.schedule else None
         every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
-        self.sampler.set_epoch(p.epoch, start=p.samples)
+        self.loader.set_epoch(p.epoch, start=p.samples)
         model.train()
         for inputs, target in on_device(self.loader, model):
             value = learn(inputs, target).item()
@@ -220,24 +159,29 @@ class _Loop:
                 after_step()
             yield StepEnd(p.epoch, p.step, p.global_step, mean, p.lr, size)
             if stop.signum is not None:
-                yield self._save(training=True)
+                yield self._due(training=True)
                 raise interrupted(self.run, p, stop.signum)
             if every and p.global_step % every == 0 and p.step < last:
-                yield self._save(training=True)
+                yield self._due(training=True)
 
-    def _close_epoch(self, measured: EvalResult | None) -> tuple[dict[str, Any], bool]:
-        """Write the epoch's row and move to the next epoch; return the row and whether it is the best."""
+    def _close_epoch(self, measured: EvalResult | None, seconds: float, samples: int) -> EpochEnd:
+        """Move to the next epoch; return what there is to say of this one."""
         p = self.progress
         if measured and not math.isfinite(measured.loss):
             raise self._diverged(f"the validation loss is {measured.loss}")
-        row: dict[str, Any] = {
-            "epoch": p.epoch,
-            "global_step": p.global_step,
-            "train_loss": p.loss_sum / p.samples,
-            "val_loss": measured.loss if measured else None,
-            **{name: number(measured.metrics[name]) if measured else None for name in self.experiment.metrics},
-            "lr": p.lr,
-        }
+        assert p.lr is not None
+        event = EpochEnd(
+            epoch=p.epoch,
+            global_step=p.global_step,
+            train_loss=p.loss_sum / p.samples,
+            val_loss=measured.loss if measured else None,
+            metrics=measured.metrics if measured else {},
+            lr=p.lr,
+            seconds=seconds,
+            samples_per_second=samples / seconds if seconds else 0.0,
+            is_best=False,
+        )
+        row = row_of(event, self.columns)
         is_best = self.monitor.improves(row, p.best)
         if is_best:
             p.best = Best(row[self.monitor.name], p.epoch, p.global_step)
@@ -245,38 +189,25 @@ class _Loop:
         p.epoch, p.step, p.samples, p.loss_sum = p.epoch + 1, 0, 0, 0.0
         if self.schedule:
             self.schedule.after_epoch(row[self.monitor.name])
-        self.run.append_metrics(self.columns, row)
-        return row, is_best
+        return replace(event, is_best=is_best)
 
-    # -- the end ----------------------------------------------------------------------------------
+    def evaluate(self, data: Any) -> EvalResult | None:
+        """Measure the model on a split; None where there is none.
 
-    def _finish(self) -> dict[str, Any]:
-        """Measure the best weights on the test split and write the summary."""
-        test = self._evaluate(self.experiment.test_data)
-        self._tick()
-        summary = summarize(
-            self.experiment,
-            self.progress,
-            test,
-            monitor=self.monitor.name,
-            threads=self.threads,
-            last=find_checkpoint(self.run.path, "last"),
-            best=find_checkpoint(self.run.path),
-        )
-        self.run.write_summary(summary)
-        return summary
-
-    def _evaluate(self, data: Any) -> EvalResult | None:
+        Raises:
+            Interrupted: a signal came.
+        """
         if data is None:
             return None
-        loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
+        settings = self.config.data
+        loader: DataLoader[Any] = DataLoader(data, settings.eval_batch_size, num_workers=settings.num_workers)
         return evaluate(
             self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.steps.measure
         )
 
     # -- stopping and saving ----------------------------------------------------------------------
 
-    def _tick(self, *, training: bool = False) -> None:
+    def tick(self, *, training: bool = False) -> None:
         """Count the time since the last tick."""
         now = time.perf_counter()
         elapsed, self.mark = now - self.mark, now
@@ -284,8 +215,8 @@ class _Loop:
         if training:
             self.progress.train_seconds += elapsed
 
-    def _save(self, *, best: bool = False, training: bool = False) -> CheckpointSaved:
-        self._tick(training=training)
+    def _due(self, *, best: bool = False, training: bool = False) -> CheckpointDue:
+        self.tick(training=training)
         if training:
             self._check_weights()
         p = self.progress
@@ -298,8 +229,7 @@ class _Loop:
             kernels=self.kernels,
             progress=p,
         )
-        path = self.run.checkpoints.save(checkpoint, best=best)
-        return CheckpointSaved(path, p.epoch if p.step else p.epoch - 1, p.global_step)
+        return CheckpointDue(checkpoint, p.epoch if p.step else p.epoch - 1, p.global_step, best)
 
     def _check_weights(self) -> None:
         """Bad weights must not replace good ones."""

@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.checkpoint import Progress
-from trainctl.train.resolve import resume_command
-from trainctl.train.rundir import RunDirectory
+from trainctl.train.resolve import CHECKPOINTS, resume_command
+from trainctl.train.store import CheckpointStore
 
 if TYPE_CHECKING:
     from trainctl.config import Config
 
 
-def interrupted(run: RunDirectory, progress: Progress, signum: int) -> Interrupted:
+def interrupted(run: Path, progress: Progress, signum: int) -> Interrupted:
     """Return the error of a run that a signal stopped and whose state is saved."""
     at_end = f"the end of epoch {progress.epoch - 1}"
     where = f"epoch {progress.epoch}, step {progress.step}" if progress.step else at_end
     message = f"stopped by {signal.Signals(signum).name} at {where}; everything up to there is saved"
-    return Interrupted(message, signum=signum, hint=resume_command(run.path))
+    return Interrupted(message, signum=signum, hint=resume_command(run))
 
 
-def diverged(run: RunDirectory, progress: Progress, config: Config, what: str) -> DivergedError:
+def diverged(run: Path, progress: Progress, config: Config, what: str) -> DivergedError:
     """Return the error of a run whose numbers are no longer finite.
 
     Args:
-        run: the run.
+        run: its directory.
         progress: where it is: ``progress.step`` is the step that went wrong.
         config: what it trains.
         what: what is not finite.
     """
-    saved = run.checkpoints.last()
+    saved = CheckpointStore(run / CHECKPOINTS).last()
     kept = f"the last good checkpoint is {saved}" if saved else "no checkpoint was saved before"
     return DivergedError(
         f"training diverged at epoch {progress.epoch}, step {progress.step} (lr {progress.lr:g}): {what}",

@@ -256,8 +256,12 @@ class Kept(Op):
     value: float
 
     def forward(self, like: Any, out: Any = None) -> Any:
+        kind = like.dtype.type
+        if isinstance(out, numpy.ndarray) and kind is numpy.float32 and out.flags.c_contiguous:
+            stream_of(None).random(out=out, dtype=kind)  # the draw, its comparison and the mask in one place
+            return numpy.multiply(numpy.greater_equal(out, kind(self.p), out=out), kind(self.value), out=out)
         kept = stream_of(None).random(self.shape, numpy.float32) >= self.p
-        return self.xp.from_host(numpy.multiply(kept, like.dtype.type(self.value), dtype=like.dtype))
+        return self.xp.from_host(numpy.multiply(kept, kind(self.value), dtype=like.dtype))
 
 
 def check_probability(p: float) -> None:

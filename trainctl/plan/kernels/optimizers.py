@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import weakref
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from typing import Any
 import numpy
 from numpy.lib.array_utils import byte_bounds
 
+from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
@@ -36,6 +38,7 @@ from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
+_ARRAY = operator.attrgetter("_array")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Update:
             self._grad = weakref.ref(grad._array)
             self.arrays.insert(1, borrowed(grad._array))
         self.numbers = numpy.zeros(9, numpy.float32)
+        self._memory = memoryview(self.numbers)  # type: ignore[arg-type]  # NumPy's stubs leave the protocol out
         self._numbers: tuple[float, ...] = ()
         self.fits = plain_float(*self.arrays) and all(
             each.shape == self.arrays[0].shape and each.flags.c_contiguous for each in self.arrays
@@ -134,7 +138,9 @@ class Update:
         """Let the loops find the numbers of a step."""
         if numbers != self._numbers:
             self._numbers = numbers
-            self.numbers[: len(numbers)] = numbers
+            self._memory[: len(numbers)] = array(
+                "f", numbers
+            )  # rounds as NumPy does, and is silent where that overflows
 
     def holds(self, rule: Rule, parameter: Tensor, grad: Tensor, kept: list[Tensor]) -> bool:
         """Return whether everything is where it was."""
@@ -142,7 +148,7 @@ class Update:
             return False
         if self.rows is None and self._grad() is not grad._array:
             return False
-        return all(map(operator.is_, [parameter._array, *(each._array for each in kept)], self._kept))
+        return all(map(operator.is_, map(_ARRAY, (parameter, *kept)), self._kept))
 
     def _dense(self, workspace: Workspace, compiled: bool) -> list[tuple[int, Run]]:
         flat = [each.reshape(-1) for each in self.arrays]
@@ -182,10 +188,9 @@ class FusedStep:
         context: of the plan.
     """
 
-    uses_blas = False
-
     def __init__(self, optimizer: Optimizer, context: Context) -> None:
         self.optimizer, self.context = optimizer, context
+        self.uses_numpy = not context.compiled
         self._rules = RULES[type(optimizer)]
         self._workspace = Workspace(lambda: numpy.empty((2, _PART), numpy.float32))
         self._updates: dict[int, Update] = {}
@@ -202,25 +207,25 @@ class FusedStep:
         given = [
             (p, p._grad, group) for group in optimizer.param_groups for p in group["params"] if p._grad is not None
         ]
-        bound = [self._bound(*each) for each in given]
+        states = [optimizer.state.get(p, {}) for p, _, _ in given]
+        bound = list(map(self._bound, given, states))
         planned = [each for each in bound if each is not None]
         if planned != self._planned:
             self._planned, self._run = planned, self._together(planned)
         if args or kwargs or self._run is None:
             type(optimizer).step(optimizer, *args, **kwargs)
             return
-        state = optimizer.state
-        for (parameter, grad, group), update in zip(given, bound, strict=True):
+        for (parameter, grad, group), state, update in zip(given, states, bound, strict=True):
             if update is None:
                 _own_update(optimizer, parameter, grad, group)
             else:
-                update.set(update.rule.numbers(group, state.get(parameter, {})))
+                update.set(update.rule.numbers(group, state))
                 parameter._bump_version()
         self._run()
 
-    def _bound(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> Update | None:
+    def _bound(self, given: tuple[Tensor, Tensor, dict[str, Any]], state: dict[str, Any]) -> Update | None:
         """Return the update of a parameter where it is now, None where no rule holds."""
-        state = self.optimizer.state.get(parameter, {})
+        parameter, grad, group = given
         for rule in self._rules:
             kept = rule.state_of(group, state)
             if kept is not None:
@@ -261,6 +266,7 @@ def optimizer_step(record: Effect, context: Context) -> Run | None:
     return FusedStep(optimizer, context) if is_step else None
 
 
+@quietly
 def _own_update(optimizer: Optimizer, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
     state = optimizer.state.get(parameter, {})
     optimizer.update(parameter, grad, group, state)
