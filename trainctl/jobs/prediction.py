@@ -108,6 +108,7 @@ class Predictor:
         self._link = link_of(parts.loss)
         self._forward = self._compiled(saved)
         self.classes = _class_names(parts)
+        self._columns = _column_names(loaded.config.data.dataset.args)
         self.notes: list[str] = []
 
     def _compiled(self, saved: Checkpoint) -> Callable[[Any], Any]:
@@ -134,7 +135,7 @@ class Predictor:
         from trainctl.train.threads import blas_threads, eager_threads
 
         expected = Expected(self._spec, source.scale)
-        columns = Columns(source.id, tuple(source.drop))
+        columns = Columns(source.id, tuple(source.drop), *self._columns)
         files = expand(list(source.paths))
         formats = [source.format or _format(path, source.stdin) for path in files]
         threads = eager_threads(self._config, self._threads)
@@ -211,3 +212,11 @@ def _class_names(parts: Parts) -> list[str] | None:
     """The names of the classes: as the config writes them, or as the data set knows them."""
     names = parts.config.data.dataset.args.get("classes") or getattr(parts.dataset_class, "classes", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) and names else None
+
+
+def _column_names(args: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the columns that a table's data set has as inputs and as targets; none where it is no table."""
+    features, target = args.get("features"), args.get("target")
+    targets = target if isinstance(target, list | tuple) else [target]
+    named = features if isinstance(features, list | tuple) else ()
+    return tuple(map(str, named)), tuple(str(each) for each in targets if each is not None)
