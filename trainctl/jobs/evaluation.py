@@ -72,7 +72,7 @@ def run_evaluation(
         Traceback (most recent call last):
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
-    gates = [parse_gate(text) for text in fail_if]
+    gates = [parse_gate(text) for text in dict.fromkeys(fail_if)]
     check_numbers(alpha, max_drop)
     if compare and baseline is None:
         raise UsageError("--compare says what a comparison decides by, and there is none", hint="--baseline RUN")

@@ -45,6 +45,9 @@ def read(text: str | bytes, format: str = "csv", expected: Expected = FOUR, size
         ("label,id,a,b,c,d\ncat,7,1,2,3,4\n", {"drop": ("label",)}, [[1, 2, 3, 4]], ["7"]),
         ('id,a,b,c,d\n"x, ""y""",1,2,"3",4\n', {}, [[1, 2, 3, 4]], ['x, "y"']),
         (" 1 , 2.5,-3e2,+.4\n\n\n5,6,7,8\n", {}, [[1, 2.5, -300, 0.4], [5, 6, 7, 8]], []),
+        ("d,kind,c,b,a\n4,cat,3,2,1\n", {"features": ("a", "b", "c", "d")}, [[1, 2, 3, 4]], []),
+        ("d,kind,c,b,a\n4,7,3,2,1\n", {"targets": ("kind",)}, [[4, 3, 2, 1]], []),
+        ("1,2,3,4\n", {"features": ("a", "b", "c", "d"), "targets": ("kind",)}, [[1, 2, 3, 4]], []),
         ("", {}, [], []),
         ("\n\n", {}, [], []),
         ("a,b,c,d\n", {}, [], []),
@@ -86,6 +89,11 @@ def test_a_row_that_is_no_sample_is_named(text: str | bytes, message: str):
 
 
 def test_columns_that_are_not_there_are_named():
+    with pytest.raises(
+        DataError, match="stdin:1: the model was trained on columns that are not there: c, d"
+    ) as missing:
+        read("a,b,x,y\n1,2,3,4\n", features=("a", "b", "c", "d"))
+    assert missing.value.hint == "the table has a, b, x, y"
     with pytest.raises(UsageError, match="--id who: stdin has no such column") as caught:
         read("a,b,c,d\n1,2,3,4\n", id="who")
     assert caught.value.hint == "it has a, b, c, d"

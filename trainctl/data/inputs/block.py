@@ -33,10 +33,15 @@ class Columns:
     Attributes:
         id: the column that names a row; default: the one that is called ``id``.
         drop: columns that are passed over.
+        features: the columns of the numbers, in the model's order, as the config of its data set names them; where a
+            table has a header, they are found by it.
+        targets: the columns that the model predicts; where a table has them, they are passed over.
     """
 
     id: str | None = None
     drop: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
