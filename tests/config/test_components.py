@@ -197,6 +197,7 @@ def _example(argument: str) -> Any:
     examples = {
         "root": "somewhere",
         "unflattened_size": [2, 5],
+        "dims": [0, 2, 1],
         "mean": 0.5,
         "std": 0.5,
         "milestones": [1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -88,7 +89,7 @@ def load(
     flags = {
         "seed": ("--seed", seed),
         "device": ("--device", device),
-        "threads": ("--threads", int(threads) if threads and threads.isdecimal() else threads),
+        "threads": ("--threads", int(threads) if threads and re.fullmatch("[0-9]{1,18}", threads) else threads),
         "train.epochs": ("--epochs", epochs),
     }
     return load_config(config, [*(overrides or []), *(sets or [])], flags)
