@@ -50,8 +50,15 @@ def test_schedulers_are_those_of_optim_but_for_functions():
 
 
 @pytest.mark.parametrize("name", TABLES["dataset"])
-def test_datasets_say_what_they_hold_without_an_object(name):
-    assert callable(resolve("dataset", name).sample_spec)
+def test_datasets_say_what_they_hold_without_reading_it(name):
+    given = {"root": "a", "file": "a", "features": ["x"], "target": "y", "inputs": "a", "shape": [3]}
+    cls = resolve("dataset", name)
+    required = [each.name for each in inspect.signature(cls).parameters.values() if each.default is each.empty]
+    spec = cls.sample_spec(**{argument: given[argument] for argument in required})
+    assert all(isinstance(size, int) and size > 0 for size in spec.inputs.shape)
+    assert {spec.inputs.dtype, spec.target.dtype} <= {"float32", "int64"}
+    options = inspect.signature(cls.sample_spec).parameters.values()
+    assert {each.name for each in options if each.kind is each.POSITIONAL_OR_KEYWORD} >= set(required)
 
 
 def test_names_that_the_table_does_not_have():

@@ -149,7 +149,7 @@ TABLE = r"""
         write the items below it, or [] for an empty list
 # batch_size: 64 -> transforms: [Flatten]
     6:16 data.transforms.0: unknown transform 'Flatten'
-        'Flatten' is a layer; valid: 'Normalize'
+        'Flatten' is a layer; valid: 'CenterCrop', 'Normalize', 'RandomCrop', 'RandomErasing', 'RandomHorizontalFlip', 'RandomRotation', 'RandomVerticalFlip', 'Resize', 'Standardize'
 # model:\n -> modle:\n
     1:1 missing key 'model'
         add `model: ...` (a list of layers)

@@ -196,6 +196,13 @@ def test_every_registered_class_has_a_schema(kind, name):
 def _example(argument: str) -> Any:
     examples = {
         "root": "somewhere",
+        "file": "somewhere",
+        "features": ["width"],
+        "target": "kind",
+        "shape": [28, 28],
+        "inputs": "somewhere",
+        "size": 8,
+        "degrees": 15,
         "unflattened_size": [2, 5],
         "dims": [0, 2, 1],
         "mean": 0.5,

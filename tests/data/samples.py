@@ -5,11 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 import trainctl
 from trainctl.data import Dataset, IterableDataset, TensorDataset
+from trainctl.errors import DataError
 
 
 class Squares(Dataset):
@@ -49,6 +52,14 @@ def plain(value):
     if isinstance(value, list | tuple):
         return type(value), [plain(each) for each in value]
     return value
+
+
+def outcome(read: Callable[[], Any]) -> tuple[Any, DataError | None]:
+    """What is read, and None; or None, and the error of data that is refused."""
+    try:
+        return read(), None
+    except DataError as error:
+        return None, error
 
 
 def worker_threads() -> list[threading.Thread]:

@@ -145,7 +145,7 @@ def test_a_run_stopped_in_validation_validates_again(
         update(self, output, target)
         trainctl.rand(1)  # a model may draw random numbers even in evaluation
         batches.append(None)
-        if len(batches) == 3 + batch:  # an epoch has three: in the second one
+        if len(batches) == 4 + batch:  # one as it was tried, three in an epoch: in the second one
             stop.signum = signal.SIGINT
 
     monkeypatch.setattr(Accuracy, "update", update_and_draw)
@@ -323,7 +323,7 @@ def test_what_would_stop_a_run_later_is_found_before(config: Path):
     experiment = build(tiny.load(config))
     check_experiment(experiment)
     with pytest.raises(DataError, match="the test split has no samples"):
-        check_experiment(dataclasses.replace(experiment, test_data=[]))
+        check_experiment(dataclasses.replace(experiment, whole_test_data=[]))
     with pytest.raises(DataError, match="80 training samples make no batch of 81") as caught:
         check_experiment(build(tiny.load(config, "data.batch_size=81", "data.drop_last=true")))
     assert "data.batch_size" in caught.value.hint

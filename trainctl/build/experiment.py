@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,11 @@ class Experiment:
         loss: maps (output, target) to one number.
         optimizer: of the model's parameters.
         metrics: by their names in the config.
-        whole_train_data: the dataset's training part, before the validation split.
-        test_data: the dataset's test part.
+        tables: those of the config's metrics that are tables, by name; ``eval`` measures them.
+        whole_train_data: the dataset's training part, before the validation split and without transforms.
+        whole_test_data: the dataset's test part, without transforms; None where it has none.
+        transforms: what is done to every input.
+        train_transforms: what is done to the inputs of training samples before that.
     """
 
     loaded: LoadedConfig
@@ -34,23 +37,49 @@ class Experiment:
     loss: Any
     optimizer: Any
     metrics: Mapping[str, Any]
+    tables: Mapping[str, Any]
     whole_train_data: Any
-    test_data: Any
+    whole_test_data: Any
+    transforms: Sequence[Any] = ()
+    train_transforms: Sequence[Any] = ()
 
     @property
     def config(self) -> Config:
         """The config."""
         return self.loaded.config
 
-    @property
+    @cached_property
     def train_data(self) -> Any:
-        """What is learned from."""
-        return self._split[0]
+        """What is learned from, without ``train_transforms``."""
+        return self._transformed(self._split[0])
 
-    @property
+    @cached_property
+    def training_data(self) -> Any:
+        """What is learned from, as the model sees it in training; its ``set_epoch``, if any, wants to know the epoch."""
+        if not self.train_transforms:
+            return self.train_data
+        from trainctl.data import TransformedDataset
+
+        both = [*self.train_transforms, *self.transforms]
+        return TransformedDataset(self._split[0], both, seed=self.config.seed)
+
+    @cached_property
     def val_data(self) -> Any:
         """What is held out of the training part by the seed; None where nothing is."""
-        return self._split[1]
+        return self._transformed(self._split[1])
+
+    @cached_property
+    def test_data(self) -> Any:
+        """The dataset's test part; None where it has none."""
+        return self._transformed(self.whole_test_data)
+
+    def _transformed(self, data: Any) -> Any:
+        """A dataset after ``transforms``."""
+        if data is None or not self.transforms:
+            return data
+        from trainctl.data import TransformedDataset
+
+        return TransformedDataset(data, self.transforms)
 
     @cached_property
     def schedule(self) -> Schedule | None:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainctl.build.inputs import transformed
+from trainctl.build.metrics import make_metrics, try_metrics
 from trainctl.build.outputs import Comparison, Declared
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import LayerSummary, ModelSummary
-from trainctl.build.words import BATCH, checked_spec, dtype_of, shape_words
+from trainctl.build.words import BATCH, REFUSALS, checked_spec, dtype_of, shape_words
 from trainctl.errors import ConfigError, Problem
 from trainctl.registry import TABLES, Entry, Kind, resolve
 
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-# What constructors, layers and losses raise at arguments or shapes they cannot work with.
-_REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
 
 # How PyTorch's messages, which the constructors keep to, spell an argument's name.
 _SPELLED = {
@@ -53,7 +53,9 @@ class Parts:
         self.sample = self._sample()
         self.inputs: Any = self.sample.inputs
         self.device = self._device()
-        self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
+        data = self.config.data
+        self.transforms = self._make_each("transform", ("data", "transforms"), data.transforms)
+        self.train_transforms = self._make_each("transform", ("data", "train_transforms"), data.train_transforms)
         self.model, output = self._make_model()
         self.loss = self._make("loss", ("loss",), self.config.loss)
         if output is not None and self.loss is not None:
@@ -61,9 +63,12 @@ class Parts:
         self.model.to(self.device)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
-        metrics = self._make_each("metric", ("metrics",), self.config.metrics)
-        self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
-        if self.config.scheduler and self.optimizer and None not in metrics:
+        made = make_metrics(self.config.metrics, self._make)
+        self.metrics = {name: each for name, each in made.items() if not getattr(each, "is_table", False)}
+        self.tables = {name: each for name, each in made.items() if name not in self.metrics}
+        if output is not None and self.loss is not None and not self.problems:
+            try_metrics(self.config.metrics, made, self.loss, output.to(self.device), self.sample.target, self._report)
+        if self.config.scheduler and self.optimizer and None not in made.values():
             try_scheduler(self.config, self._make_optimizer(), self.metrics, self._make, self._report)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda each: (each.line or 0, each.column or 0)))
@@ -74,11 +79,12 @@ class Parts:
         return ModelSummary(self.inputs.shape, tuple(self.rows))
 
     def dataset(self, *, train: bool) -> Any:
-        """The dataset's training or test part."""
-        from trainctl.data import Compose
-
-        transform = Compose(self.transforms) if self.transforms else None
-        return self.dataset_class(**self.config.data.dataset.args, train=train, transform=transform)
+        """The dataset's training or test part, without transforms; None where it has no test part."""
+        args = self.config.data.dataset.args
+        has_test_part = getattr(self.dataset_class, "has_test_part", None)
+        if not train and has_test_part and not has_test_part(**args):
+            return None
+        return self.dataset_class(**args, train=train)
 
     # -- reporting --------------------------------------------------------------------------------
 
@@ -89,17 +95,20 @@ class Parts:
         """What ``act`` gives; None, and a mistake at ``path``, where it refuses."""
         try:
             return act()
-        except _REFUSALS as error:
+        except REFUSALS as error:
             self._report(path, f"{what}: {error}")
             return None
 
     # -- the parts --------------------------------------------------------------------------------
 
     def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: int) -> Any:
-        made = resolve(kind, component.name)
+        return self._call(resolve(kind, component.name), path, component, *first, **sizes)
+
+    def _call(self, made: Callable[..., Any], path: Path, component: Component, *first: Any, **sizes: int) -> Any:
+        """What a constructor or the like gives; None, and a mistake at an argument, where it refuses."""
         try:
             return made(*first, **{**component.args, **sizes})
-        except _REFUSALS as error:
+        except REFUSALS as error:
             blamed = [name for name in component.args if self._blames(error, (*path, component.name, name))]
             where = (*path, component.name, blamed[0]) if blamed else path
             self._report(where, f"{'.'.join(map(str, path))}: {component.name}: {error}")
@@ -140,11 +149,8 @@ class Parts:
 
     def _sample(self) -> SampleSpec:
         """What the data says of its samples; without that there is nothing to check the rest against."""
-        path, args = ("data", "dataset"), self.config.data.dataset.args
-        what = f"data.dataset: {self.data_name}"
-        sample: SampleSpec | None = self._attempt(
-            path, what, lambda: checked_spec(self.dataset_class.sample_spec(**args))
-        )
+        spec = partial(_spec_of, self.dataset_class)
+        sample: SampleSpec | None = self._call(spec, ("data", "dataset"), self.config.data.dataset)
         if sample is None:
             raise ConfigError(self.problems)
         return sample
@@ -153,12 +159,7 @@ class Parts:
         from trainctl.autograd.ops.creation import zeros
 
         sample = zeros(self.inputs.shape, dtype=dtype_of(self.inputs.dtype))
-        for index, transform in enumerate(self.transforms):
-            if transform is not None:
-                path = ("data", "transforms", index)
-                what = f"data.transforms.{index}: {self.config.data.transforms[index].name}"
-                changed = self._attempt(path, what, partial(transform, sample))
-                sample = sample if changed is None else changed
+        sample = transformed(sample, self.config.data, self.transforms, self.train_transforms, self._report)
         return zeros(BATCH, *sample.shape, dtype=sample.dtype)
 
     def _add_layer(self, index: int, component: Component, batch: Tensor | None) -> Tensor | None:
@@ -242,6 +243,11 @@ class Parts:
         if not parameters and self.problems:
             return None  # a layer that was refused may be the one that has them
         return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
+
+
+def _spec_of(dataset_class: Any, **args: Any) -> SampleSpec:
+    """What a dataset says of its samples, checked."""
+    return checked_spec(dataset_class.sample_spec(**args))
 
 
 def _declared_input(entry: Entry, component: Component) -> Tensor | None:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 BATCH = 2
 """Samples in the batch of zeros that layers are tried on."""
 
+REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What constructors, layers and losses raise at arguments or shapes they cannot work with."""
+
 
 def shape_words(sizes: Iterable[Any]) -> str:
     """The shape of a batch, whose size N is open, from a sample's.

@@ -12,11 +12,10 @@ import numpy as np
 
 from trainctl.autograd import Tensor
 from trainctl.autograd.ops.creation import from_numpy
-from trainctl.data.collate import default_collate
 from trainctl.data.dataset import Dataset
 from trainctl.data.idx import read_idx
 from trainctl.data.spec import ArraySpec, SampleSpec
-from trainctl.data.transforms import takes_batches
+from trainctl.data.transforms import apply_to_batch
 from trainctl.errors import DataError
 
 
@@ -101,14 +100,7 @@ class MNIST(Dataset[tuple[Any, int]]):
         """Return the batch of these samples: images [N, 1, 28, 28] and labels [N]."""
         images, labels = self._arrays
         batch = from_numpy(_scale(images.take(indices, axis=0)))
-        return [self._transform_batch(batch), from_numpy(labels.take(indices))]
-
-    def _transform_batch(self, images: Tensor) -> Tensor:
-        if self.transform is None:
-            return images
-        if takes_batches(self.transform):
-            return self.transform(images)
-        return default_collate([self.transform(image) for image in images])
+        return [apply_to_batch(self.transform, batch), from_numpy(labels.take(indices))]
 
 
 def _scale(pixels: np.ndarray) -> np.ndarray:

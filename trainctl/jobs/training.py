@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainctl.errors import CheckpointError, ConfigError, UsageError
+from trainctl.errors import CheckpointError, ConfigError, DivergedError, UsageError
 from trainctl.jobs.experiments import checked_build
 from trainctl.jobs.places import RUNS
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
 
-_MAY_DIFFER = frozenset({("threads",), ("train", "epochs")})
+_MAY_DIFFER = frozenset({("threads",), ("train", "epochs"), ("data", "num_workers")})
 
 
 def run_training(
@@ -43,7 +43,8 @@ def run_training(
         output_dir: the run directory; default: ``runs/<name>``.
         force: delete the run that is there.
         resume: go on with a run: True for the one in the run directory, or a path, of a run or of one of
-            its checkpoints. Its config must be ``loaded``, but for ``train.epochs`` and ``threads``.
+            its checkpoints. Its config must be ``loaded``, but for ``train.epochs``, ``threads``
+            and ``data.num_workers``.
         on_event: called with every event.
 
     Raises:
@@ -64,8 +65,12 @@ def run_training(
         raise UsageError(f"--resume {path} writes to {path}, not to {output_dir}", hint="leave out --output-dir")
     opened = _resumed(loaded, path, on_event) if resume else _fresh(loaded, path, force)
     with opened as (experiment, run, checkpoint), StopSignals() as stop:
-        for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
-            on_event(event)
+        try:
+            for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
+                on_event(event)
+        except DivergedError as error:
+            run.write_diverged(error.message)
+            raise
     assert isinstance(event, TrainEnd)
     return dict(event.summary)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.backend import jit
-from trainctl.data import DataLoader, EpochSampler
+from trainctl.data import DataLoader, EpochLoader
 from trainctl.errors import Interrupted
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
 from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
@@ -60,12 +60,13 @@ class Loop:
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
         self.columns = columns_of(experiment)
-        self.sampler = EpochSampler(experiment.train_data, seed=config.seed, shuffle=config.data.shuffle)
-        self.loader: DataLoader[Any] = DataLoader(
-            experiment.train_data,
+        self.loader = EpochLoader(
+            experiment.training_data,
             batch_size=config.data.batch_size,
-            sampler=self.sampler,
+            seed=config.seed,
+            shuffle=config.data.shuffle,
             drop_last=config.data.drop_last,
+            num_workers=config.data.num_workers,
         )
         self.mark = time.perf_counter()
         self.notices: list[str] = []
@@ -139,7 +140,7 @@ class Loop:
         p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
         after_step = self.schedule.after_step if self.schedule else None
         every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
-        self.sampler.set_epoch(p.epoch, start=p.samples)
+        self.loader.set_epoch(p.epoch, start=p.samples)
         model.train()
         for inputs, target in on_device(self.loader, model):
             value = learn(inputs, target).item()
@@ -198,7 +199,8 @@ class Loop:
         """
         if data is None:
             return None
-        loader: DataLoader[Any] = DataLoader(data, batch_size=self.config.data.eval_batch_size)
+        settings = self.config.data
+        loader: DataLoader[Any] = DataLoader(data, settings.eval_batch_size, num_workers=settings.num_workers)
         return evaluate(
             self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.steps.measure
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.backend import jit
 from trainctl.backend.kernel_cache import log
-from trainctl.data import DataLoader, EpochSampler
+from trainctl.data import EpochLoader
 from trainctl.plan.compiled import Compiled
 from trainctl.plan.footprint import footprint
 from trainctl.plan.op_timer import OpTimer
@@ -98,13 +98,17 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
 
 def _batches(experiment: Experiment) -> Iterator[Any]:
     """Yield the run's batches, epoch after epoch; not the last one of an epoch where it is smaller than the others."""
-    config, data = experiment.config, experiment.train_data
-    sampler = EpochSampler(data, seed=config.seed, shuffle=config.data.shuffle)
-    loader: DataLoader[Any] = DataLoader(
-        data, batch_size=config.data.batch_size, sampler=sampler, drop_last=len(data) >= config.data.batch_size
+    settings, data = experiment.config.data, experiment.training_data
+    loader = EpochLoader(
+        data,
+        batch_size=settings.batch_size,
+        seed=experiment.config.seed,
+        shuffle=settings.shuffle,
+        drop_last=len(data) >= settings.batch_size,
+        num_workers=settings.num_workers,
     )
     for epoch in count(1):
-        sampler.set_epoch(epoch)
+        loader.set_epoch(epoch)
         yield from loader
 
 

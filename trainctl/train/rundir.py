@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ SCHEMA_VERSION = 1
 """Of the rows of metrics.jsonl and of summary.json."""
 
 METRICS_JSONL, METRICS_CSV, SUMMARY, LOCK = "metrics.jsonl", "metrics.csv", "summary.json", ".trainctl.lock"
+DIVERGED = "diverged.json"
 
 
 class RunDirectory:
@@ -139,8 +140,18 @@ class RunDirectory:
         return summary if isinstance(summary, dict) else None
 
     def remove_summary(self) -> None:
-        """Delete ``summary.json``: the run goes on."""
-        (self.path / SUMMARY).unlink(missing_ok=True)
+        """Delete ``summary.json`` and ``diverged.json``: the run goes on."""
+        for name in (SUMMARY, DIVERGED):
+            (self.path / name).unlink(missing_ok=True)
+
+    def write_diverged(self, message: str) -> None:
+        """Write ``diverged.json``: why a run ended with numbers that were not finite.
+
+        Where it cannot be written, that is not said: the run's own end is what counts.
+        """
+        text = json.dumps({"schema_version": SCHEMA_VERSION, "message": message}, indent=2) + "\n"
+        with suppress(OSError):
+            replace_file(self.path / DIVERGED, text.encode())
 
 
 def check_available(path: str | Path, *, force: bool = False) -> None:
@@ -191,7 +202,7 @@ def _clear(path: Path) -> None:
         _clear_checkpoints(checkpoints)
     for entry in path.glob(TEMPORARY + "*"):
         entry.unlink()
-    for name in (METRICS_JSONL, METRICS_CSV, SUMMARY, CONFIG):
+    for name in (METRICS_JSONL, METRICS_CSV, SUMMARY, DIVERGED, CONFIG):
         (path / name).unlink(missing_ok=True)
 
 
