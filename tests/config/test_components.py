@@ -204,6 +204,7 @@ def _example(argument: str) -> Any:
         "size": 8,
         "degrees": 15,
         "unflattened_size": [2, 5],
+        "dims": [0, 2, 1],
         "mean": 0.5,
         "std": 0.5,
         "milestones": [1],

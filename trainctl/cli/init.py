@@ -21,13 +21,21 @@ trainctl init --list"""
 
 
 def init(
-    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="Which one to begin with.")] = "mlp",
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="Which one, by default mlp.")] = "mlp",
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE|-", help="Where to write it; by default TEMPLATE.yaml."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|-",
+            help="Where to write it; by default TEMPLATE.yaml.",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the file that is there.")] = False,
-    names: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the file that is there.", rich_help_panel="Output")
+    ] = False,
+    names: Annotated[bool, typer.Option("--list", help="List the templates, and write none.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -44,7 +44,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train and evaluate neural networks from one YAML file."""
+    """Train and evaluate neural networks from one YAML file; `trainctl init` writes one to begin with."""
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(2)

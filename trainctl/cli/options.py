@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -98,7 +99,7 @@ def load(
     flags = {
         "seed": ("--seed", seed),
         "device": ("--device", device),
-        "threads": ("--threads", int(threads) if threads and threads.isdecimal() else threads),
+        "threads": ("--threads", int(threads) if threads and re.fullmatch("[0-9]{1,18}", threads) else threads),
         "train.epochs": ("--epochs", epochs),
         "init_from.path": ("--init-from", init_from),
     }

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
+from trainctl.config.accepts import Accepts
 from trainctl.config.components import arguments, parse
 from trainctl.registry import TABLES, Kind
 
@@ -42,7 +43,8 @@ def alternatives(hint: Any) -> Iterator[Any]:
     """The members of a union, each without what only restricts it."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated and part_kind(hint) is None:
-        yield from alternatives(args[0])
+        said = next((mark.hint for mark in args[1:] if isinstance(mark, Accepts)), args[0])
+        yield from alternatives(said)
     elif origin in (Union, types.UnionType):
         for each in args:
             yield from alternatives(each)
