@@ -14,8 +14,10 @@ from trainctl.cli.main import app, main
 from trainctl.version import __version__
 
 PROGRAM = typer.main.get_command(app)
-COMMANDS = ("train", "eval", "validate", "show", "profile")
-EXAMPLES = [pytest.param(line, id=line) for name in COMMANDS for line in PROGRAM.commands[name].epilog.splitlines()]
+COMMANDS = ("train", "eval", "validate", "show", "profile", "doctor", "runs", "data")
+GROUPS = [PROGRAM.commands[name] for name in COMMANDS if hasattr(PROGRAM.commands[name], "commands")]
+EVERY = [*map(PROGRAM.commands.get, COMMANDS), *(each for group in GROUPS for each in group.commands.values())]
+EXAMPLES = [pytest.param(line, id=line) for command in EVERY for line in command.epilog.splitlines()]
 
 
 def lines_of(text: str) -> list[str]:
@@ -42,15 +44,18 @@ def test_every_command_explains_itself(name, capfd):
     assert err == ""
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_and_argument_says_what_it_does(name):
-    assert all(parameter.help for parameter in PROGRAM.commands[name].params)
+@pytest.mark.parametrize("command", EVERY, ids=lambda command: command.name)
+def test_every_option_and_argument_says_what_it_does(command):
+    assert all(parameter.help for parameter in command.params)
 
 
 @pytest.mark.parametrize("line", EXAMPLES)
 def test_every_example_is_a_command_line(line):
     words = shlex.split(line.partition(" | ")[0].partition(" > ")[0])[1:]
-    with PROGRAM.commands[words[0]].make_context(words[0], words[1:]) as context:
+    command = PROGRAM
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    with command.make_context(command.name, words) as context:
         assert context.params
 
 

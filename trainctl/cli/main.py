@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 from typer.main import get_command
 
-from trainctl.cli import doctor, evaluate, profile, runs, show, train, validate
+from trainctl.cli import data, doctor, evaluate, profile, runs, show, train, validate
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.cli.startup import collecting_seldom
@@ -25,7 +25,8 @@ app.command(cls=Command, epilog=validate.EXAMPLES)(validate.validate)
 app.command(cls=Command, epilog=show.EXAMPLES)(show.show)
 app.command(cls=Command, epilog=profile.EXAMPLES)(profile.profile)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
-app.add_typer(runs.app, name="runs")
+app.add_typer(runs.app, name="runs", epilog=runs.EXAMPLES)
+app.add_typer(data.app, name="data", epilog=data.EXAMPLES)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,11 @@ from trainctl.cli.options import DebugOption, JsonOption, QuietOption
 from trainctl.cli.output import check_json_target, write_json
 from trainctl.cli.text import duration, number, printable, table
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
+app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
+
+EXAMPLES = """\
+trainctl runs list
+trainctl runs compare runs/mnist-mlp runs/mnist-mlp-2"""
 
 LIST_EXAMPLES = """\
 trainctl runs list
