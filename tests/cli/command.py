@@ -21,3 +21,14 @@ def trainctl(*words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
     """Run a command line to its end; what is not redirected is captured."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment(), **options}
     return subprocess.run([*TRAINCTL, *words], timeout=60, check=False, **options)
+
+
+def commands(group: Any, *words: str) -> dict[str, Any]:
+    """Every command of the program that help lists, those of its groups too, by its words."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= commands(command, *words, name)
+        elif not command.hidden:
+            found[" ".join([*words, name])] = command
+    return found

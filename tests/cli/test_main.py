@@ -8,16 +8,18 @@ import sys
 import pytest
 import typer
 
-from tests.cli.command import TRAINCTL, environment, trainctl
+from tests.cli.command import TRAINCTL, commands, environment, trainctl
 from trainctl.cli import show
 from trainctl.cli.main import app, main
 from trainctl.version import __version__
 
 PROGRAM = typer.main.get_command(app)
-COMMANDS = ("train", "eval", "validate", "show", "profile", "doctor", "runs", "data")
-GROUPS = [PROGRAM.commands[name] for name in COMMANDS if hasattr(PROGRAM.commands[name], "commands")]
-EVERY = [*map(PROGRAM.commands.get, COMMANDS), *(each for group in GROUPS for each in group.commands.values())]
-EXAMPLES = [pytest.param(line, id=line) for command in EVERY for line in command.epilog.splitlines()]
+COMMANDS = commands(PROGRAM)
+EXAMPLES = [
+    pytest.param(name, line, id=line)
+    for name, command in COMMANDS.items()
+    for line in (command.epilog or "").splitlines()
+]
 
 
 def lines_of(text: str) -> list[str]:
@@ -31,32 +33,38 @@ def test_help_lists_the_commands_and_what_each_does_in_a_sentence(capfd):
     assert main(["--help"]) == 0
     out, err = capfd.readouterr()
     listed = [line.split()[0] for line in out.partition("Commands:\n")[2].splitlines()]
-    assert (listed, err) == (list(COMMANDS), "")
+    assert (listed, err) == ([name for name, each in PROGRAM.commands.items() if not each.hidden], "")
     assert "..." not in out.partition("Commands:\n")[2]
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "evaluate"])
 def test_every_command_explains_itself(name, capfd):
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     out, err = capfd.readouterr()
     assert out.startswith(f"Usage: trainctl {name} ")
     assert "\nExamples:\n  trainctl " in out
     assert err == ""
 
 
-@pytest.mark.parametrize("command", EVERY, ids=lambda command: command.name)
-def test_every_option_and_argument_says_what_it_does(command):
-    assert all(parameter.help for parameter in command.params)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_and_argument_says_what_it_does(name):
+    assert all(parameter.help for parameter in COMMANDS[name].params)
 
 
-@pytest.mark.parametrize("line", EXAMPLES)
-def test_every_example_is_a_command_line(line):
-    words = shlex.split(line.partition(" | ")[0].partition(" > ")[0])[1:]
-    command = PROGRAM
-    while hasattr(command, "commands"):
-        command = command.commands[words.pop(0)]
-    with command.make_context(command.name, words) as context:
+@pytest.mark.parametrize(("name", "line"), EXAMPLES)
+def test_every_example_is_a_command_line(name, line):
+    words = shlex.split(line.partition(" | ")[0].partition(" > ")[0])
+    depth = len(name.split()) + 1
+    assert words[:depth] == ["trainctl", *name.split()]
+    with COMMANDS[name].make_context(name, words[depth:]) as context:
         assert context.params
+
+
+@pytest.mark.parametrize("name", [name for name, each in PROGRAM.commands.items() if hasattr(each, "commands")])
+def test_every_group_lists_its_commands(name, capfd):
+    assert main([name, "--help"]) == 0
+    listed = capfd.readouterr().out.partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines()] == list(PROGRAM.commands[name].commands)
 
 
 def test_version(capfd):
@@ -79,6 +87,9 @@ def test_nothing_to_do_is_a_mistake_that_help_answers(capfd):
     [
         (["--help"], {"numpy", "pydantic", "rich", "yaml", "safetensors", "threadpoolctl"}),
         (["--version"], {"numpy", "pydantic", "rich", "yaml", "safetensors", "threadpoolctl"}),
+        (["init", "-q"], {"rich", "safetensors", "threadpoolctl"}),
+        (["init", "--list"], {"numpy", "rich", "safetensors", "threadpoolctl"}),
+        (["schema"], {"rich", "safetensors", "threadpoolctl"}),
         (["train", "--help"], {"numpy", "rich", "yaml", "safetensors", "threadpoolctl"}),
         (["show", "tiny.yaml"], {"rich", "safetensors", "threadpoolctl"}),
         (["validate", "tiny.yaml"], {"rich", "safetensors", "threadpoolctl"}),
@@ -108,6 +119,13 @@ def test_a_command_imports_only_what_it_uses(words, unwanted, workspace):
         ("validate", ["missing argument 'CONFIG'", "hint: trainctl validate --help"]),
         ("train", ["missing CONFIG", "hint: trainctl train configs/mlp.yaml, or trainctl train --resume RUN"]),
         ("train tiny.yaml --epochs", ["'--epochs' requires an argument"]),
+        ("init mpl", ["no template 'mpl'", "hint: did you mean 'mlp'?"]),
+        ("init transformer", ["no template 'transformer'", "hint: valid: 'cnn', 'lstm', 'mlp'"]),
+        ("init -o .", ["--output .: expected a file, got a directory", "hint: -o mlp.yaml"]),
+        ("init -o tiny.yaml", ["tiny.yaml: is there already", "hint: --force replaces it; -o names another file"]),
+        ("init -o tiny.yaml/a.yaml", ["tiny.yaml: "]),
+        ("schema -o .", ["--output .: expected a file, got a directory"]),
+        ("schema tiny.yaml", ["unexpected extra argument", "hint: trainctl schema --help"]),
         ("--verison", ["--verison", "Did you mean --version?", "hint: trainctl --help"]),
         ("eval a b", ["unexpected extra argument", "(b)", "hint: trainctl eval --help"]),
         ("train tiny.yaml --dry-run --resume", ["--dry-run goes without --resume"]),

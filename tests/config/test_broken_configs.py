@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from trainctl.config import config_from_yaml
+from trainctl.config import LoadedConfig, load_config
 from trainctl.errors import ConfigError
 
 CONFIG = """\
@@ -56,8 +58,30 @@ TABLE = r"""
     2:7 an integer of more than 64 bits
 # seed: 0 -> seed: 0\nseed: 1
     3:1 duplicate key 'seed', first on line 2
+        keep one of them
+# seed: 0 -> extend: base.yaml
+    2:1 extend: unknown key
+        did you mean 'extends'?
+# seed: 0 -> seed: ${SEED}
+    2:7 seed: expected an integer from 0 to 2**63 - 1, got '${SEED}' (a string)
+        a file's text is taken as it is; set a value from outside with a TRAINCTL__A__B variable or --set
+# seed: 0 -> seed: 1_000
+    2:7 seed: expected an integer from 0 to 2**63 - 1, got '1_000' (a string)
+        write it without underscores: 1000
+# seed: 0 -> seed: 0b11
+    2:7 seed: expected an integer from 0 to 2**63 - 1, got '0b11' (a string)
+# seed: 0 -> seed 0
+    2:1 a key without its ':'
+        write `key: value`
+# seed: 0 -> 🚀: 0
+    2:1 🚀: unknown key
+        valid: 'name', 'seed', 'device', 'threads', 'data', 'model', 'loss', 'optimizer', 'scheduler', 'metrics', 'train', 'extends'
+# seed: 0 -> seed🚀: 0
+    2:1 seed🚀: unknown key
+        did you mean 'seed'?
 # seed: 0 -> device: gpu
     2:9 device: expected auto, cpu, cuda or cuda:N, got 'gpu' (a string)
+        write cuda
 # seed: 0 -> threads: many
     2:10 threads: expected 'auto' or an integer >= 1, got 'many' (a string)
 # seed: 0 -> Seed: 0
@@ -114,6 +138,7 @@ TABLE = r"""
         did you mean 'val'?
 # {val: 0.1} -> 0.1
     5:10 data.split: expected a mapping with 'val', got 0.1 (a number)
+        write {val: 0.1}
 # batch_size: 64 -> batch_size: 0
     6:15 data.batch_size: expected an integer >= 1, got 0 (an integer)
 # batch_size: 64 -> shuffle: yes
@@ -121,7 +146,7 @@ TABLE = r"""
         write true
 # batch_size: 64 -> transforms:
     6:14 data.transforms: expected a list of transforms, got nothing (null)
-        write [] for an empty list
+        write the items below it, or [] for an empty list
 # batch_size: 64 -> transforms: [Flatten]
     6:16 data.transforms.0: unknown transform 'Flatten'
         'Flatten' is a layer; valid: 'CenterCrop', 'Normalize', 'RandomCrop', 'RandomErasing', 'RandomHorizontalFlip', 'RandomRotation', 'RandomVerticalFlip', 'Resize', 'Standardize'
@@ -182,6 +207,7 @@ TABLE = r"""
         valid: 'in_features', 'out_features', 'bias'
 # {out_features: 128} -> {out_features: 128, out_features: 64}
     9:33 duplicate key 'out_features', first on line 9
+        keep one of them
 # loss: CrossEntropyLoss -> loss: CrossEntropy
     12:7 loss: unknown loss 'CrossEntropy'
         did you mean 'CrossEntropyLoss'?
@@ -195,6 +221,18 @@ TABLE = r"""
         add `loss: ...` (a loss)
 # {lr: 0.01} -> {lr: fast}
     13:23 optimizer.SGD.lr: expected a number, got 'fast' (a string)
+# {lr: 0.01} -> {lr: inf}
+    13:23 optimizer.SGD.lr: expected a number, got 'inf' (a string)
+        write .inf
+# {lr: 0.01} -> {lr: "0,01"}
+    13:23 optimizer.SGD.lr: expected a number, got '0,01' (a string)
+        write 0.01
+# {lr: 0.01} -> {lr: .nan}
+    13:23 optimizer.SGD.lr: expected a number, got nan (a number)
+# {lr: 0.01} -> {lr: 12:30}
+    13:23 optimizer.SGD.lr: expected a number, got '12:30' (a string)
+# {lr: 0.01} -> {lr: [0.01]}
+    13:23 optimizer.SGD.lr: expected a number, got [0.01] (a list)
 # {lr: 0.01} -> {lr: 1e400}
     13:23 a number too large for a float
 # {lr: 0.01} -> {learning_rate: 0.01}
@@ -278,6 +316,7 @@ TABLE = r"""
         indent the keys of one mapping equally, and do not mix keys and list items
 #   epochs: 10\n ->   epochs 10\n
     16:3 train: expected a mapping with 'epochs', 'checkpoint_every', 'monitor', 'compile', 'deterministic', got 'epochs 10' (a string)
+        write `epochs: 10`
 #   epochs: 10\n ->   <<: 3\n  epochs: 10\n
     16:7 '<<' takes mappings, not an integer
 """
@@ -294,14 +333,29 @@ def read_table() -> list[tuple[str, str, str]]:
     return [(old, new, "\n".join(problems)) for old, new, problems in cases]
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def load(text: str) -> LoadedConfig:
+    """Through a file, as the command line does it."""
+    Path("c.yaml").write_text(text)
+    return load_config("c.yaml", environ={})
+
+
 def problems_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        config_from_yaml(text, "c.yaml")
+        load(text)
     assert {each.file for each in caught.value.problems} == {"c.yaml"}
     return "\n".join(
         f"    {each.line}:{each.column} {each.message}" + (f"\n        {each.hint}" if each.hint else "")
         for each in caught.value.problems
     )
+
+
+def test_the_table_is_long():
+    assert len({problems for _, _, problems in read_table()}) >= 60
 
 
 @pytest.mark.parametrize(("old", "new", "problems"), read_table())
@@ -311,19 +365,19 @@ def test_a_mistake(old, new, problems):
 
 
 def test_the_config_without_a_mistake():
-    assert config_from_yaml(CONFIG, "c.yaml").config.name == "demo"
+    assert load(CONFIG).config.name == "demo"
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file():
     text = CONFIG.replace("seed: 0", "seed: -1").replace("- ReLU", "- relu").replace("[accuracy]", "[acuracy]")
     with pytest.raises(ConfigError) as caught:
-        config_from_yaml(text + "extra: 1\nextra: 2\n", "c.yaml")
+        load(text + "extra: 1\nextra: 2\n")
     assert [each.line for each in caught.value.problems] == [2, 10, 14, 17, 18]
 
 
 def test_a_problem_shows_the_line_and_a_caret_below_the_mistake():
     with pytest.raises(ConfigError) as caught:
-        config_from_yaml(CONFIG.replace("- ReLU", "- Rellu  # the activation"), "c.yaml")
+        load(CONFIG.replace("- ReLU", "- Rellu  # the activation"))
     assert str(caught.value) == (
         "c.yaml:10:5: model.2: unknown layer 'Rellu'\n"
         "      - Rellu  # the activation\n"

@@ -250,7 +250,7 @@ def test_bytes_that_are_not_utf_8(tmp_path):
     problem = problem_of(path)
     assert (problem.line, problem.column) == (3, 1)
     path.write_bytes(SMALL.encode("utf-16"))
-    assert problem_of(path).message == "not UTF-8: byte 0xff"
+    assert problem_of(path).message == "not UTF-8: byte 0xff (it begins as UTF-16 does)"
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path):

@@ -95,9 +95,33 @@ def test_what_was_found(value, words):
         (7, "a string", "put it in quotes: '7'"),
         (True, "a string", "put it in quotes: 'true'"),
         (7, "a mapping", None),
-        (None, "a list of metrics", "write [] for an empty list"),
+        (None, "a list of metrics", "write the items below it, or [] for an empty list"),
         (None, "an integer or a list of integers", None),
         ("accuracy", "a list of metrics", "write [accuracy]"),
+        ({"Flatten": None}, "a list of layers", "begin each item with '- '"),
+        ("inf", "a number", "write .inf"),
+        ("-Infinity", "a number", "write -.inf"),
+        ("1,5", "a number", "write 1.5"),
+        ("1,5,2", "a number", None),
+        ("zero", "'zeros', 'reflect' or 'circular'", "did you mean 'zeros'?"),
+        ("MEAN", "'none', 'mean' or 'sum'", "did you mean 'mean'?"),
+        ("gpu:1", "auto, cpu, cuda or cuda:N", "write cuda:1"),
+        ("tpu", "auto, cpu, cuda or cuda:N", None),
+        (0.1, "a mapping with 'val'", "write {val: 0.1}"),
+        (True, "a mapping with 'val'", "write {val: true}"),
+        ("val", "a mapping with 'val'", None),
+        ("epochs 10", "a mapping with 'epochs', 'monitor'", "write `epochs: 10`"),
+        ("epochs=10", "a mapping with 'epochs', 'monitor'", "write `epochs: 10`"),
+        ("epochs of 10", "a mapping with 'epochs', 'monitor'", None),
+        (10, "a mapping with 'epochs', 'monitor'", None),
+        *(
+            (
+                text,
+                "a number",
+                "a file's text is taken as it is; set a value from outside with a TRAINCTL__A__B variable or --set",
+            )
+            for text in ("$LR", "${LR}", "${oc.env:LR}", "{{ lr }}")
+        ),
     ],
 )
 def test_how_to_write_what_is_nearly_right(value, wanted, hint):

@@ -92,6 +92,12 @@ def test_a_class_without_images_and_a_damaged_image(pets):
         len(ImageFolder(pets, 2, size=8))
 
 
+def test_16_bits_a_channel_are_not_cut_off_at_8(pets):
+    Image.fromarray(np.full((8, 10), 60_000, np.uint16)).save(pets / "train/cat/b.png")
+    with pytest.raises(DataError, match="not 8 bits a channel"):
+        ImageFolder(pets, 2, size=8, channels=1)[1]
+
+
 def test_an_image_of_too_many_pixels(pets, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50)
     with pytest.raises(DataError, match="an image of far too many pixels"):

@@ -26,10 +26,6 @@ from trainctl.errors import DataError
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
 
-EXAMPLES = """\
-trainctl data check configs/mlp.yaml
-trainctl data make spirals datasets/spirals"""
-
 CHECK_EXAMPLES = """\
 trainctl data check configs/mlp.yaml
 trainctl data check configs/mlp.yaml --json - -q | jq .splits.train.classes"""

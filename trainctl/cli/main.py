@@ -11,22 +11,25 @@ from typing import Annotated, TextIO
 import typer
 from typer.main import get_command
 
-from trainctl.cli import data, doctor, evaluate, profile, runs, show, train, validate
+from trainctl.cli import data, doctor, evaluate, init, predict, profile, runs, schema, show, train, validate
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.cli.startup import collecting_seldom
 from trainctl.version import __version__
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
+app.command(cls=Command, epilog=init.EXAMPLES)(init.init)
 app.command(cls=train.TrainCommand, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("evaluate", cls=Command, epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluate)
+app.command(cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command(cls=Command, epilog=validate.EXAMPLES)(validate.validate)
 app.command(cls=Command, epilog=show.EXAMPLES)(show.show)
+app.command(cls=Command, epilog=schema.EXAMPLES)(schema.schema)
 app.command(cls=Command, epilog=profile.EXAMPLES)(profile.profile)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
-app.add_typer(runs.app, name="runs", epilog=runs.EXAMPLES)
-app.add_typer(data.app, name="data", epilog=data.EXAMPLES)
+app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:

@@ -38,7 +38,8 @@ def _decoded(data: bytes, file: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = LINE_BREAK.split(data[: error.start].decode("utf-8-sig"))
-        message = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        kind = " (it begins as UTF-16 does)" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+        message = f"not UTF-8: byte 0x{data[error.start]:02x}{kind}"
         place = Problem(message, file, len(before), len(before[-1]) + 1, hint="save the file as UTF-8")
         raise ConfigError([place]) from None
 
@@ -50,8 +51,9 @@ def _near(file: str) -> str | None:
         names = sorted(name for name in os.listdir(path.parent) if os.path.isfile(path.parent / name))
     except OSError:
         return f"there is no directory {path.parent} either"
-    near = difflib.get_close_matches(path.name, names, n=2)
-    near += [name for name in names if pathlib.PurePath(name).stem == path.name and name not in near]
+    stems = {name: pathlib.PurePath(name).stem.lower() for name in names}
+    close = difflib.get_close_matches(path.stem.lower(), stems.values(), n=2)  # all names end alike: it says nothing
+    near = [name for name in names if stems[name] in close][:3]
     return f"did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else None
 
 

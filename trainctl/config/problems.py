@@ -13,6 +13,8 @@ from trainctl.config.tree import Node, Path, Place, dotted
 from trainctl.config.words import did_you_mean, expected, got, repair
 from trainctl.errors import Problem
 
+_LONGEST_KEY = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -111,11 +113,15 @@ def located(faults: Iterable[Fault], tree: Node) -> list[Problem]:
 
 
 def _located(fault: Fault, place: Place) -> Problem:
-    path = dotted(fault.path)
+    path = dotted(tuple(_cut(part) if isinstance(part, str) else part for part in fault.path))
     said_by_place = not path or place.file == f"--set {path}"
     empty = place.line is None and fault.message.endswith("got nothing (null)")
     hint = fault.hint or ("an empty value is null; leave it out to keep the config's" if empty else None)
     return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", hint)
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
 
 
 def in_file_order(problems: Iterable[Problem], files: Sequence[str] = ()) -> list[Problem]:

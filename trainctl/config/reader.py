@@ -68,7 +68,8 @@ def read(text: str, file: str) -> tuple[Node | None, list[Problem]]:
     if unprintable:
         before = LINE_BREAK.split(text[: unprintable.start()])
         place = builder.place(len(before) - 1, len(before[-1]))
-        raise ConfigError([place.problem(f"a control character (U+{ord(unprintable[0]):04X})")])
+        hint = "a binary file, or not UTF-8? a config is plain text" if unprintable[0] == "\0" else "remove it"
+        raise ConfigError([place.problem(f"a control character (U+{ord(unprintable[0]):04X})", hint)])
     root = _compose(text, builder)
     return (builder.build(root) if root is not None else None), builder.problems
 
@@ -162,7 +163,8 @@ class _Builder:
                 continue
             first = seen.setdefault((key, key_node.tag), place)
             if first is not place:
-                self.problems.append(place.problem(f"duplicate key '{key}', first on line {first.line}"))
+                message = f"duplicate key '{key[:_LINE_SHOWN]}', first on line {first.line}"
+                self.problems.append(place.problem(message, "keep one of them"))
             elif key_node.tag == MERGE:
                 merged = self._merged(value_node)
             else:

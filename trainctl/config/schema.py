@@ -19,6 +19,10 @@ from pydantic import (
 from trainctl.config.components import Component, parse
 from trainctl.config.problems import Fault, Faults, misfit
 from trainctl.config.words import Expected, did_you_mean
+from trainctl.registry import resolve
+
+COLUMNS = frozenset({"epoch", "global_step", "loss", "lr", "train_loss", "val_loss"})
+"""Figures that every run has, and whose names no metric may take."""
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
@@ -70,6 +74,8 @@ class DataConfig(Section):
     """What the model learns from and is measured on, and in which portions.
 
     Attributes:
+        dataset: where the samples come from.
+        split: how the training samples are divided.
         batch_size: samples a step.
         eval_batch_size: samples at a time where nothing is learned; changes speed and memory alone.
         shuffle: whether every epoch has an order of its own.
@@ -90,10 +96,23 @@ class DataConfig(Section):
     num_workers: Annotated[int, Field(ge=0, le=64), Expected("an integer from 0 to 64")] = 0
 
 
+def _renamed(metric: Component, earlier: Component) -> str | None:
+    """How two metrics can both be measured, if they are two: one under another name."""
+    if metric == earlier:
+        return None
+    return f"give one of them a name of its own: `{metric.name}: {{name: ...}}`"
+
+
+def is_table(metric: Component) -> bool:
+    """Return whether a metric is a table, which is no column and decides nothing."""
+    return bool(getattr(resolve("metric", metric.name), "is_table", False))
+
+
 class TrainConfig(Section):
     """How long to train, and what to keep.
 
     Attributes:
+        epochs: passes over the training samples.
         checkpoint_every: steps between checkpoints; the end of an epoch writes one in any case.
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
@@ -112,9 +131,17 @@ class Config(Section):
     """A run: what to train on what, and how.
 
     Attributes:
-        name: the run's; its directory is ``runs/<name>``.
+        name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
-        scheduler: how the learning rate changes; None leaves it as the optimizer has it.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
+        threads: ``auto`` takes as many as there are cores to use.
+        data: what the model learns from and is measured on.
+        model: the layers, first to last. Sizes that follow from the input may be left out.
+        loss: what training makes small.
+        optimizer: how the weights are changed.
+        scheduler: how the learning rate changes; null leaves it as the optimizer has it.
+        metrics: what is measured after each epoch, beside the loss.
+        train: how long to train, and what to keep.
     """
 
     only_in_files: ClassVar[tuple[str, ...]] = ("extends",)
@@ -135,10 +162,19 @@ class Config(Section):
     @field_validator("metrics")
     @classmethod
     def _once_each(cls, metrics: tuple[Component, ...]) -> tuple[Component, ...]:
-        names = [metric.name for metric in metrics]
-        repeated = [index for index, name in enumerate(names) if name in names[:index]]
-        if repeated:
-            raise Faults(Fault((index,), f"'{names[index]}' is measured already") for index in repeated)
+        names = [metric.label for metric in metrics]
+        faults = [
+            Fault((index,), f"'{name}' is measured already", _renamed(metrics[index], metrics[names.index(name)]))
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+        faults += [
+            Fault((index, metrics[index].name, "name"), f"'{name}' is a figure that every run has", "choose another")
+            for index, name in enumerate(names)
+            if name in COLUMNS
+        ]
+        if faults:
+            raise Faults(faults)
         return metrics
 
     @field_validator("train")
@@ -146,7 +182,8 @@ class Config(Section):
     def _monitor_is_measured(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
         if train.monitor in (None, "train_loss") or not {"data", "metrics"} <= info.data.keys():
             return train
-        measured = ["val_loss", *(metric.name for metric in info.data["metrics"])]
+        metrics = info.data["metrics"]
+        measured = ["val_loss", *(metric.label for metric in metrics if not is_table(metric))]
         if train.monitor not in measured:
             hint = did_you_mean(str(train.monitor), ["train_loss", *measured])
             raise Faults([Fault(("monitor",), f"'{train.monitor}' is not measured", hint)])

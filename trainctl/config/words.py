@@ -13,6 +13,7 @@ import difflib
 import math
 import os
 import pathlib
+import re
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -96,30 +97,52 @@ def repair(value: Any, wanted: str) -> str | None:
         value: the value as it was read.
         wanted: what :func:`expected` says of the type.
     """
+    if wanted.startswith("a mapping"):
+        return _repaired_mapping(value, re.findall("'([^']+)'", wanted))
     if isinstance(value, str):
         return _repaired_string(value, wanted)
     if isinstance(value, float) and "integer" in wanted and value.is_integer():
         return f"write {int(value)}"
     if isinstance(value, int | float) and "a string" in wanted:
         return f"put it in quotes: '{str(value).lower()}'"
+    if wanted.startswith("a list") and isinstance(value, dict):
+        return "begin each item with '- '"
     if value is None and wanted.startswith("a list"):
-        return "write [] for an empty list"
+        return "write the items below it, or [] for an empty list"
+    return None
+
+
+def _repaired_mapping(value: Any, keys: Sequence[str]) -> str | None:
+    """What is written in a mapping's place, with the key that it lacks."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\w+)\s*[ =:]\s*(\S+)", value)) and match[1] in keys:
+        return f"write `{match[1]}: {match[2]}`"
+    if isinstance(value, bool | int | float) and len(keys) == 1:
+        return f"write {{{keys[0]}: {str(value).lower()}}}"
     return None
 
 
 def _repaired_string(text: str, wanted: str) -> str | None:
     switch = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+    if re.match(r"\$\{?\w|\{\{", text):
+        return "a file's text is taken as it is; set a value from outside with a TRAINCTL__A__B variable or --set"
     if "true or false" in wanted and text.lower() in switch:
         return f"write {switch[text.lower()]}"
     if wanted.startswith("a list"):
         return f"write [{text}]"
     if "a number" in wanted or "an integer" in wanted:
         return _without_disguise(text)
-    return None
+    if "cuda" in wanted and text.lower().startswith("gpu"):
+        return f"write {text.lower().replace('gpu', 'cuda', 1)}"
+    near = difflib.get_close_matches(text[:_LONGEST].lower(), re.findall("'([^']+)'", wanted), n=1)
+    return f"did you mean '{near[0]}'?" if near else None
 
 
 def _without_disguise(text: str) -> str | None:
-    """A number that quotes or underscores make a string of."""
+    """A number that quotes, underscores or a comma make a string of, or the name of one without its dot."""
+    if re.fullmatch("[-+]?inf(inity)?", text, re.IGNORECASE):
+        return f"write {'-' if text.startswith('-') else ''}.inf"
+    if re.fullmatch(r"[-+]?\d+,\d+", text):
+        return f"write {text.replace(',', '.')}"
     number = text.replace("_", "")
     try:
         value = value_of("float", number)

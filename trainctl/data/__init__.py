@@ -36,6 +36,7 @@ from trainctl.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from trainctl.data.small_mnist import SmallMNIST
 from trainctl.data.spec import ArraySpec, SampleSpec
 from trainctl.data.text import Text
 from trainctl.data.transformed import TransformedDataset
@@ -71,6 +72,7 @@ __all__ = [
     "SampleSpec",
     "Sampler",
     "SequentialSampler",
+    "SmallMNIST",
     "Standardize",
     "Subset",
     "SubsetRandomSampler",

@@ -43,6 +43,8 @@ def read_image(path: Path, channels: int, size: tuple[int, int]) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
+                if image.mode.startswith(("I", "F")):  # which a conversion would cut off at 255
+                    raise ValueError(f"mode {image.mode}, not 8 bits a channel")
                 upright = ImageOps.exif_transpose(image).convert(_MODES[channels])
         if upright.size != (size[1], size[0]):
             upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)

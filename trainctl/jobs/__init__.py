@@ -5,7 +5,9 @@ from __future__ import annotations
 from trainctl.jobs.datasets import list_data, make_data
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
+from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
+from trainctl.jobs.prediction import Prediction, Predictor, Source
 from trainctl.jobs.profiling import run_profile
 from trainctl.jobs.recorded import recorded_config
 from trainctl.jobs.run_report import report_runs
@@ -15,8 +17,12 @@ from trainctl.jobs.training import run_training
 __all__ = [
     "RUNS",
     "SPLITS",
+    "Prediction",
+    "Predictor",
+    "Source",
     "compare_runs",
     "describe_run",
+    "failures",
     "list_data",
     "list_runs",
     "make_data",

@@ -25,7 +25,7 @@ def list_data(root: str | Path | None = None) -> dict[str, Any]:
 
     Example:
         >>> [kind["name"] for kind in list_data()["kinds"]][:2]
-        ['CSV', 'JSONL']
+        ['CSV', 'ImageFolder']
     """
     from trainctl.data.makers import MAKERS
     from trainctl.registry import TABLES
