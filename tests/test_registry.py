@@ -52,6 +52,7 @@ def test_schedulers_are_those_of_optim_but_for_functions():
 @pytest.mark.parametrize("name", TABLES["dataset"])
 def test_datasets_say_what_they_hold_without_reading_it(name):
     given = {"root": "a", "file": "a", "features": ["x"], "target": "y", "inputs": "a", "shape": [3]}
+    given |= {"classes": 2, "size": 8, "sequence_length": 8}
     cls = resolve("dataset", name)
     required = [each.name for each in inspect.signature(cls).parameters.values() if each.default is each.empty]
     spec = cls.sample_spec(**{argument: given[argument] for argument in required})

@@ -56,7 +56,7 @@ _OPTIMIZED = ("params", "foreach", "fused", "capturable", "differentiable")  # t
 # All but LBFGS, whose step evaluates the loss itself.
 _OPTIMIZERS = "ASGD Adadelta Adagrad Adam AdamW Adamax Muon NAdam RAdam RMSprop Rprop SGD SparseAdam"
 _SCHEDULED = ("optimizer", "last_epoch")
-_DATASETS = "CSV JSONL MNIST NPY NPZ SmallMNIST"
+_DATASETS = "CSV ImageFolder JSONL MNIST NPY NPZ SmallMNIST Text"
 _TRANSFORMS = (
     "CenterCrop Normalize RandomCrop RandomErasing RandomHorizontalFlip RandomRotation RandomVerticalFlip Resize "
     "Standardize"

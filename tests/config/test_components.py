@@ -202,6 +202,8 @@ def _example(argument: str) -> Any:
         "shape": [28, 28],
         "inputs": "somewhere",
         "size": 8,
+        "classes": 2,
+        "sequence_length": 8,
         "degrees": 15,
         "unflattened_size": [2, 5],
         "dims": [0, 2, 1],

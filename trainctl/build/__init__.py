@@ -67,4 +67,5 @@ def build(loaded: LoadedConfig) -> Experiment:
         whole_test_data=parts.dataset(train=False),
         transforms=parts.transforms,
         train_transforms=parts.train_transforms,
+        sample=parts.sample,
     )

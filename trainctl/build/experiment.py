@@ -12,6 +12,7 @@ from trainctl.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainctl.config import Config, LoadedConfig
+    from trainctl.data import SampleSpec
     from trainctl.train.schedule import Schedule
 
 
@@ -30,6 +31,7 @@ class Experiment:
         whole_test_data: the dataset's test part, without transforms; None where it has none.
         transforms: what is done to every input.
         train_transforms: what is done to the inputs of training samples before that.
+        sample: what a sample is, as the dataset says it.
     """
 
     loaded: LoadedConfig
@@ -42,11 +44,19 @@ class Experiment:
     whole_test_data: Any
     transforms: Sequence[Any] = ()
     train_transforms: Sequence[Any] = ()
+    sample: SampleSpec | None = None
 
     @property
     def config(self) -> Config:
         """The config."""
         return self.loaded.config
+
+    @property
+    def splits(self) -> dict[str, Any]:
+        """The samples of each split there is, without transforms."""
+        train, val = self._split
+        parts = {"train": train, "val": val, "test": self.whole_test_data}
+        return {name: data for name, data in parts.items() if data is not None}
 
     @cached_property
     def train_data(self) -> Any:

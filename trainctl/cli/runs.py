@@ -13,7 +13,7 @@ from trainctl.cli.options import DebugOption, JsonOption, QuietOption
 from trainctl.cli.output import check_json_target, check_target, write_json
 from trainctl.cli.text import duration, number, printable, table
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
+app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
 
 LIST_EXAMPLES = """\
 trainctl runs list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainctl.jobs.datasets import list_data, make_data
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
 from trainctl.jobs.gates import failures
@@ -22,7 +23,9 @@ __all__ = [
     "compare_runs",
     "describe_run",
     "failures",
+    "list_data",
     "list_runs",
+    "make_data",
     "recorded_config",
     "report_runs",
     "run_doctor",
