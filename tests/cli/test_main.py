@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def test_every_option_and_argument_says_what_it_does(name):
 
 @pytest.mark.parametrize(("name", "line"), EXAMPLES)
 def test_every_example_is_a_command_line(name, line):
-    words = shlex.split(line.partition(" | ")[0].partition(" > ")[0])
+    parts = re.split(" (?:[|>]|>>) ", line)
+    words = shlex.split(next(part for part in parts if part.startswith("trainctl ")))
     depth = len(name.split()) + 1
     assert words[:depth] == ["trainctl", *name.split()]
     with COMMANDS[name].make_context(name, words[depth:]) as context:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import gc
-import time
+import os
 
 import pytest
 
@@ -30,13 +30,15 @@ def test_the_collector_is_left_as_it_was(words, workspace):
     ("words", "seconds"), [(["--help"], 0.25), (["validate", "configs/mlp.yaml"], 0.6)], ids=["help", "validate"]
 )
 def test_a_command_starts_at_once(words, seconds, tmp_path):
-    """As it is installed, with its bytecode on disk; the best of some, as the machine has other work."""
+    """As it is installed, with its bytecode on disk; in processor time, as the machine has other work."""
     env = environment(PYTHONDONTWRITEBYTECODE="", PYTHONPYCACHEPREFIX=str(tmp_path))
     times = []
     for _ in range(6):  # the first one writes the bytecode
-        start = time.perf_counter()
+        before = os.times()
         assert trainctl(*words, env=env, cwd=REPO).returncode == 0
-        times.append(time.perf_counter() - start)
+        after = os.times()
+        spent = after.children_user - before.children_user + after.children_system - before.children_system
+        times.append(spent)
         if min(times) < seconds:
             break
     assert min(times) < seconds

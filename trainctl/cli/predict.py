@@ -97,7 +97,7 @@ def predict(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Answer samples from files with a trained model: classes with probabilities, or values."""
+    """Answer samples from files with a trained model."""
     from trainctl.cli.answer_files import Details, write_answers
     from trainctl.errors import DivergedError, UsageError
     from trainctl.jobs import Predictor, Source
