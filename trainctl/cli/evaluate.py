@@ -16,7 +16,7 @@ EXAMPLES = """\
 trainctl eval runs/mnist-mlp
 trainctl eval runs/mnist-mlp/last --split val --per-class
 trainctl eval runs/mnist-mlp --fail-if 'accuracy<0.97' --junit eval.xml
-trainctl eval runs/new --baseline runs/mnist-mlp --markdown - >> "$GITHUB_STEP_SUMMARY"
+trainctl eval runs/new --baseline runs/mnist-mlp --markdown - > summary.md
 trainctl eval --json - | jq .metrics.accuracy"""
 
 _EVALUATION, _GATES, _OUTPUT = "Evaluation", "Gates", "Output"
