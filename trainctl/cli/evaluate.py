@@ -121,7 +121,7 @@ def evaluate(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a trained model on one split of its data, and hold it to its gates."""
+    """Measure a trained model and hold it to its gates."""
     from trainctl.errors import GateError
     from trainctl.jobs import failures, run_evaluation
 
