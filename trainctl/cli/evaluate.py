@@ -16,7 +16,7 @@ EXAMPLES = """\
 trainctl eval runs/mnist-mlp
 trainctl eval runs/mnist-mlp/last --split val --per-class
 trainctl eval runs/mnist-mlp --fail-if 'accuracy<0.97' --junit eval.xml
-trainctl eval runs/new --baseline runs/mnist-mlp --markdown - >> "$GITHUB_STEP_SUMMARY"
+trainctl eval runs/new --baseline runs/mnist-mlp --markdown - > summary.md
 trainctl eval --json - | jq .metrics.accuracy"""
 
 _EVALUATION, _GATES, _OUTPUT = "Evaluation", "Gates", "Output"
@@ -121,7 +121,7 @@ def evaluate(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a trained model on a split of its data; gates for CI."""
+    """Measure a trained model and hold it to its gates."""
     from trainctl.errors import GateError
     from trainctl.jobs import failures, run_evaluation
 

@@ -16,7 +16,7 @@ EXAMPLES = """\
 trainctl predict runs/mnist-mlp digit.png
 trainctl predict runs/mnist-mlp images/ --top 3 -o answers.jsonl
 trainctl predict runs/model rows.csv --id customer --drop label --format csv
-cat rows.jsonl | trainctl predict runs/model - --proba | jq .class"""
+trainctl predict runs/model rows.jsonl --proba | jq .class"""
 
 _INPUT, _OUTPUT = "Input", "Output"
 
