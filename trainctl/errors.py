@@ -78,6 +78,12 @@ class ConfigError(TrainctlError):
         super().__init__("\n".join(str(problem) for problem in self.problems), hint=hint)
 
 
+class GateError(TrainctlError):
+    """A figure is not as good as was asked for (exit 3)."""
+
+    exit_code = 3
+
+
 class DataError(TrainctlError):
     """Data that is missing or corrupt (exit 4)."""
 

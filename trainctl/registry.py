@@ -89,6 +89,10 @@ def _schedule(name: str, *excluded: str, **options: Any) -> Entry:
     return Entry(f"trainctl.optim.lr_scheduler:{name}", (*_SCHEDULED, *excluded), **options)
 
 
+def _metric(name: str) -> Entry:
+    return Entry(f"trainctl.train.metrics:{name}")
+
+
 # All but those that are functions of the epoch: a config has no functions.
 _PHASES = {
     "ChainedScheduler": _schedule("ChainedScheduler", parts={"schedulers": "phase"}),
@@ -227,7 +231,20 @@ TABLES: dict[Kind, dict[str, Entry]] = {
     "optimizer": {name: Entry(f"trainctl.optim:{name}", _OPTIMIZED) for name in _OPTIMIZERS.split()},
     "dataset": {name: Entry(f"trainctl.data:{name}", _PART) for name in _DATASETS.split()},
     "transform": {name: Entry(f"trainctl.data:{name}") for name in _TRANSFORMS.split()},
-    "metric": {"accuracy": Entry("trainctl.train.metrics:Accuracy")},
+    "metric": {
+        "accuracy": _metric("Accuracy"),
+        "confusion_matrix": _metric("ConfusionMatrix"),
+        "f1": _metric("F1"),
+        "mae": _metric("MAE"),
+        "mse": _metric("MSE"),
+        "perplexity": _metric("Perplexity"),
+        "precision": _metric("Precision"),
+        "r2": _metric("R2"),
+        "recall": _metric("Recall"),
+        "rmse": _metric("RMSE"),
+        "roc_auc": _metric("RocAuc"),
+        "top_k_accuracy": _metric("TopKAccuracy"),
+    },
     "scheduler": {
         **{
             name: replace(entry, intervals=("step", "epoch") if name in _EVERY_STEP else ("epoch", "step"))

@@ -145,7 +145,7 @@ def test_a_run_stopped_in_validation_validates_again(
         update(self, output, target)
         trainctl.rand(1)  # a model may draw random numbers even in evaluation
         batches.append(None)
-        if len(batches) == 3 + batch:  # an epoch has three: in the second one
+        if len(batches) == 4 + batch:  # one as it was tried, three in an epoch: in the second one
             stop.signum = signal.SIGINT
 
     monkeypatch.setattr(Accuracy, "update", update_and_draw)

@@ -62,6 +62,7 @@ def build(loaded: LoadedConfig) -> Experiment:
         loss=parts.loss,
         optimizer=parts.optimizer,
         metrics=parts.metrics,
+        tables=parts.tables,
         whole_train_data=parts.dataset(train=True),
         whole_test_data=parts.dataset(train=False),
         transforms=parts.transforms,

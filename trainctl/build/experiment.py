@@ -25,6 +25,7 @@ class Experiment:
         loss: maps (output, target) to one number.
         optimizer: of the model's parameters.
         metrics: by their names in the config.
+        tables: those of the config's metrics that are tables, by name; ``eval`` measures them.
         whole_train_data: the dataset's training part, before the validation split and without transforms.
         whole_test_data: the dataset's test part, without transforms; None where it has none.
         transforms: what is done to every input.
@@ -36,6 +37,7 @@ class Experiment:
     loss: Any
     optimizer: Any
     metrics: Mapping[str, Any]
+    tables: Mapping[str, Any]
     whole_train_data: Any
     whole_test_data: Any
     transforms: Sequence[Any] = ()

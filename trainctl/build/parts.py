@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainctl.build.inputs import transformed
+from trainctl.build.metrics import make_metrics, try_metrics
 from trainctl.build.optimizers import freeze_parameters, make_optimizer
 from trainctl.build.outputs import Comparison, Declared
 from trainctl.build.schedules import try_scheduler
@@ -66,9 +67,12 @@ class Parts:
             freeze_parameters(self.config, self.model, self._report)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
-        metrics = self._make_each("metric", ("metrics",), self.config.metrics)
-        self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
-        if self.config.scheduler and self.optimizer and None not in metrics:
+        made = make_metrics(self.config.metrics, self._make)
+        self.metrics = {name: each for name, each in made.items() if not getattr(each, "is_table", False)}
+        self.tables = {name: each for name, each in made.items() if name not in self.metrics}
+        if output is not None and self.loss is not None and not self.problems:
+            try_metrics(self.config.metrics, made, self.loss, output.to(self.device), self.sample.target, self._report)
+        if self.config.scheduler and self.optimizer and None not in made.values():
             try_scheduler(self.config, self._make_optimizer(), self.metrics, self._make, self._report)
         if self.problems:
             raise ConfigError(sorted(self.problems, key=lambda each: (each.line or 0, each.column or 0)))

@@ -11,7 +11,7 @@ from typing import Annotated, TextIO
 import typer
 from typer.main import get_command
 
-from trainctl.cli import doctor, evaluate, init, profile, runs, schema, show, train, validate
+from trainctl.cli import doctor, evaluate, init, predict, profile, runs, schema, show, train, validate
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.cli.startup import collecting_seldom
@@ -22,6 +22,7 @@ app.command(cls=Command, epilog=init.EXAMPLES)(init.init)
 app.command(cls=train.TrainCommand, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("evaluate", cls=Command, epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluate)
+app.command(cls=Command, epilog=predict.EXAMPLES)(predict.predict)
 app.command(cls=Command, epilog=validate.EXAMPLES)(validate.validate)
 app.command(cls=Command, epilog=show.EXAMPLES)(show.show)
 app.command(cls=Command, epilog=schema.EXAMPLES)(schema.schema)

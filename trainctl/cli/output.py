@@ -16,7 +16,32 @@ SCHEMA_VERSION = 1
 """Of the lines that ``--log-format json`` writes."""
 
 
-def check_json_target(target: str | None, option: str = "--json") -> None:
+def check_json_target(target: str | None) -> None:
+    """Check that ``--json`` can write to ``target``; see :func:`check_target`."""
+    check_target("--json", target)
+
+
+def check_targets(targets: dict[str, str | None]) -> None:
+    """Check what several options write to.
+
+    Args:
+        targets: by option; None where it was not given.
+
+    Raises:
+        UsageError: one cannot be written to, or two are the same.
+    """
+    taken: dict[str, str] = {}
+    for option, target in targets.items():
+        check_target(option, target)
+        if target is not None:
+            place = target if target == STDOUT else os.path.realpath(target)
+            if place in taken:
+                where = "stdout" if target == STDOUT else target
+                raise UsageError(f"{taken[place]} and {option} both write to {where}", hint="write one to a file")
+            taken[place] = option
+
+
+def check_target(option: str, target: str | None) -> None:
     """Check that a result can be written to ``target``, before hours of work give one.
 
     Raises:
@@ -41,17 +66,23 @@ def write_json(target: str, value: Any) -> None:
           "loss": null
         }
     """
-    text = json.dumps(finite(value), indent=2, allow_nan=False) + "\n"
+    write_text(target, json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def write_text(target: str, text: str) -> None:
+    """Write a text to a file, which is whole or absent, or to stdout for ``-``."""
     path = Path(target)
     if target == STDOUT:
         sys.stdout.write(text)
     elif path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")  # a pipe or a device is written to, never replaced
+        path.write_text(
+            text, encoding="utf-8", errors="backslashreplace"
+        )  # a pipe or a device is written to, never replaced
     else:
         from trainctl.storage.files import replace_file
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path.resolve(), text.encode())
+        replace_file(path.resolve(), text.encode(errors="backslashreplace"))
 
 
 def json_line(event: str, facts: dict[str, Any]) -> str:

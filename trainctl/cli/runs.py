@@ -10,7 +10,7 @@ import typer
 
 from trainctl.cli.help import Command, Group
 from trainctl.cli.options import DebugOption, JsonOption, QuietOption
-from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.output import check_json_target, check_target, write_json
 from trainctl.cli.text import duration, number, printable, table
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
@@ -104,7 +104,7 @@ def report(
     from trainctl.jobs import report_runs
     from trainctl.storage.files import replace_file
 
-    check_json_target(str(output), option="--output")
+    check_target("--output", str(output))
     text = report_runs(runs, output)
     output.parent.mkdir(parents=True, exist_ok=True)
     replace_file(output.resolve(), text.encode("utf-8", "replace"))

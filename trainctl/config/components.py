@@ -43,6 +43,15 @@ _EXAMPLE: dict[Kind, str] = {
 }
 
 
+# What a metric may be called, so that it is one word of a gate and of a column's heading.
+_FIGURE = Annotated[
+    str,
+    Strict(),
+    Field(pattern=r"^[A-Za-z_][\w.@-]*$", max_length=60),
+    Expected("a name of letters, digits and '_.@-', up to 60"),
+]
+
+
 @dataclass(frozen=True)
 class Component:
     """A class's name in the config and the arguments for its constructor, defaults included.
@@ -54,6 +63,11 @@ class Component:
 
     name: str
     args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What a metric's figure is called: its ``name`` in the config, or else the metric's own."""
+        return self.args.get("name") or self.name
 
     def plain(self) -> str | dict[str, Any]:
         """As it stands in a config."""
@@ -87,7 +101,7 @@ def parse(kind: Kind, value: Any) -> Component:
         checked = model.model_validate(given)
     except ValidationError as error:
         raise Faults(_argument_faults(error, name, model, given)) from None
-    left_out = TABLES[kind][name].optional - set(given)
+    left_out = (TABLES[kind][name].optional | ({"name"} if kind == "metric" else set())) - set(given)
     return Component(
         name,
         {
@@ -183,6 +197,8 @@ def arguments(kind: Kind, name: str) -> type[BaseModel]:
     }
     if entry.intervals:
         fields["arg_interval"] = (Literal[entry.intervals], Field(entry.intervals[0], alias="interval"))
+    if kind == "metric":
+        fields["arg_name"] = (_FIGURE, Field(None, alias="name"))
     return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
 
 

@@ -130,12 +130,16 @@ def load_config(
     return _checked(tree, problems, unset, extension.files)
 
 
-def config_from_yaml(text: str, file: str) -> LoadedConfig:
-    """Read back a resolved config: the text alone decides, not the environment.
+def config_from_yaml(
+    text: str, file: str, overrides: Sequence[str] = (), flags: Mapping[str, tuple[str, Any]] | None = None
+) -> LoadedConfig:
+    """Read back a resolved config: the environment has no say.
 
     Args:
         text: what :meth:`LoadedConfig.to_yaml` gave.
         file: where it is from, for messages.
+        overrides: as :func:`load_config` takes them.
+        flags: as :func:`load_config` takes them.
 
     Raises:
         ConfigError: every mistake in it.
@@ -151,7 +155,8 @@ def config_from_yaml(text: str, file: str) -> LoadedConfig:
         message = f"{KEY}: a resolved config stands alone and reads no other file"
         problems.append((extends.key or extends.place).problem(message))
         tree = tree.without(KEY)
-    return _checked(tree, problems, [], [file])
+    tree, unset = overridden(tree, overrides, {}, flags or {})
+    return _checked(tree, problems, unset, [file])
 
 
 def _read(text: str, file: str) -> tuple[Node, list[Problem]]:

@@ -21,6 +21,10 @@ from trainctl.config.components import Component, parse
 from trainctl.config.optimizers import parse_optimizer
 from trainctl.config.problems import Fault, Faults, misfit
 from trainctl.config.words import Expected, did_you_mean
+from trainctl.registry import resolve
+
+COLUMNS = frozenset({"epoch", "global_step", "grad_norm", "loss", "lr", "train_loss", "val_loss"})
+"""Figures that every run has, and whose names no metric may take."""
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
@@ -150,6 +154,18 @@ def _as_path(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
 
+def _renamed(metric: Component, earlier: Component) -> str | None:
+    """How two metrics can both be measured, if they are two: one under another name."""
+    if metric == earlier:
+        return None
+    return f"give one of them a name of its own: `{metric.name}: {{name: ...}}`"
+
+
+def is_table(metric: Component) -> bool:
+    """Return whether a metric is a table, which is no column and decides nothing."""
+    return bool(getattr(resolve("metric", metric.name), "is_table", False))
+
+
 class TrainConfig(Section):
     """How long to train, and what to keep.
 
@@ -221,10 +237,19 @@ class Config(Section):
     @field_validator("metrics")
     @classmethod
     def _once_each(cls, metrics: tuple[Component, ...]) -> tuple[Component, ...]:
-        names = [metric.name for metric in metrics]
-        repeated = [index for index, name in enumerate(names) if name in names[:index]]
-        if repeated:
-            raise Faults(Fault((index,), f"'{names[index]}' is measured already") for index in repeated)
+        names = [metric.label for metric in metrics]
+        faults = [
+            Fault((index,), f"'{name}' is measured already", _renamed(metrics[index], metrics[names.index(name)]))
+            for index, name in enumerate(names)
+            if name in names[:index]
+        ]
+        faults += [
+            Fault((index, metrics[index].name, "name"), f"'{name}' is a figure that every run has", "choose another")
+            for index, name in enumerate(names)
+            if name in COLUMNS
+        ]
+        if faults:
+            raise Faults(faults)
         return metrics
 
     @field_validator("train")
@@ -232,7 +257,8 @@ class Config(Section):
     def _monitor_is_measured(cls, train: TrainConfig, info: ValidationInfo) -> TrainConfig:
         if train.monitor in (None, "train_loss") or not {"data", "metrics"} <= info.data.keys():
             return train
-        measured = ["val_loss", *(metric.name for metric in info.data["metrics"])]
+        metrics = info.data["metrics"]
+        measured = ["val_loss", *(metric.label for metric in metrics if not is_table(metric))]
         if train.monitor not in measured:
             hint = did_you_mean(str(train.monitor), ["train_loss", *measured])
             raise Faults([Fault(("monitor",), f"'{train.monitor}' is not measured", hint)])

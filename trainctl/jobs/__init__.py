@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
+from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
+from trainctl.jobs.prediction import Prediction, Predictor, Source
 from trainctl.jobs.profiling import run_profile
 from trainctl.jobs.recorded import recorded_config
 from trainctl.jobs.run_report import report_runs
@@ -14,8 +16,12 @@ from trainctl.jobs.training import run_training
 __all__ = [
     "RUNS",
     "SPLITS",
+    "Prediction",
+    "Predictor",
+    "Source",
     "compare_runs",
     "describe_run",
+    "failures",
     "list_runs",
     "recorded_config",
     "report_runs",

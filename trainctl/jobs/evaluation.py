@@ -1,22 +1,31 @@
-"""Measure a trained model."""
+"""Measure a trained model, hold it to its gates, compare it with a baseline."""
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainctl.errors import UsageError
-from trainctl.jobs.experiments import build_from
+from trainctl.jobs.comparison import Baseline, check_numbers
+from trainctl.jobs.experiments import config_of
+from trainctl.jobs.gates import check_names, judge, parse_gate
+from trainctl.jobs.measuring import SPLITS, Subject
 from trainctl.jobs.places import RUNS
 from trainctl.train.checkpoint import read_checkpoint, weights_sha256
 from trainctl.train.resolve import find_checkpoint, latest_run
-from trainctl.train.threads import blas_threads, eager_threads
 
-SPLITS = ("train", "val", "test")
+if TYPE_CHECKING:
+    from trainctl.config import LoadedConfig
+
+__all__ = ["SPLITS", "run_evaluation"]
 
 SCHEMA_VERSION = 1
 """Of what :func:`run_evaluation` returns."""
+
+_REPLACEABLE = ("data", "metrics")
 
 
 def run_evaluation(
@@ -25,18 +34,37 @@ def run_evaluation(
     split: str = "test",
     threads: int | None = None,
     batch_size: int | None = None,
+    device: str | None = None,
+    overrides: Sequence[str] = (),
+    fail_if: Sequence[str] = (),
+    baseline: str | Path | None = None,
+    compare: Sequence[str] = (),
+    alpha: float = 0.05,
+    max_drop: float = 0.0,
+    per_class: bool = False,
 ) -> dict[str, Any]:
-    """Measure a trained model and return its loss (mean over the samples) and metrics.
+    """Measure a trained model and return its loss (mean over the samples) and metrics, as plain data.
+
+    A gate that fails raises nothing: ``passed`` is False, and :func:`trainctl.jobs.failures` has the reasons.
 
     Args:
         path: a run, whose best checkpoint is meant, or a checkpoint; default: the latest run.
         split: the samples to measure on: train, val or test.
         threads: BLAS threads; default: as the run had, which gives the very figures of its summary.
         batch_size: samples at a time; default: the config's ``data.eval_batch_size``.
+        device: where to compute; default: as the config says.
+        overrides: ``a.b=c`` each, of the config's ``data`` and ``metrics``.
+        fail_if: gates, such as ``accuracy<0.97``.
+        baseline: a run or checkpoint to compare with, on the same samples.
+        compare: the figures that decide the comparison; default: the metrics, or the loss where there are none.
+        alpha: the comparison's level of significance.
+        max_drop: how much worse than the baseline's a figure may be, in its own unit.
+        per_class: measure precision, recall and F1 of each class, too.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
-        UsageError: the run has no such split.
+        ConfigError: an override does not fit.
+        UsageError: the run has no such split, a gate names no figure, the baseline does not fit.
         DataError: the run's data is missing or corrupt.
 
     Example:
@@ -44,38 +72,87 @@ def run_evaluation(
         Traceback (most recent call last):
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
-    from trainctl.data import DataLoader
-    from trainctl.train.evaluate import evaluate
-    from trainctl.train.steps import Steps
-    from trainctl.train.summary import number
-
+    gates = [parse_gate(text) for text in fail_if]
+    check_numbers(alpha, max_drop)
+    if compare and baseline is None:
+        raise UsageError("--compare says what a comparison decides by, and there is none", hint="--baseline RUN")
+    _check_replaceable(overrides)
     found = find_checkpoint(latest_run(RUNS) if path is None else path)
     checkpoint = read_checkpoint(found)
-    experiment = build_from(checkpoint, found)
-    data = getattr(experiment, f"{split}_data") if split in SPLITS else None
-    if data is None:
-        raise UsageError(
-            f"{found}: the run has no {split} split",
-            hint="the splits are train, val (if data.split holds some out) and test",
-        )
-    threads = threads or checkpoint.threads
-    batch_size = batch_size or experiment.config.data.eval_batch_size
+    loaded = config_of(checkpoint, found, overrides, {"device": ("--device", device)})
+    figures, tables = _measured(loaded)
+    check_names([gate.name for gate in gates], figures, tables, "--fail-if")
+    check_names(compare, figures, tables, "--compare")
+    subject = Subject.build(found, checkpoint, loaded, threads, batch_size)
+    against = baseline and Baseline(
+        baseline, subject, threads, deciding=compare, alpha=alpha, max_drop=max_drop
+    )  # fmt: skip
     started = time.perf_counter()
-    steps = Steps(experiment, threads, checkpoint.kernels, lambda text: None)
-    with blas_threads(eager_threads(experiment.config, threads)):
-        loader: Any = DataLoader(data, batch_size)
-        result = evaluate(experiment.model, experiment.loss, experiment.metrics, loader, measure=steps.measure)
-    return {
+    result = subject.measure(split, _tables(subject, per_class), [against.observe] if against else [])
+    values = {"loss": result.loss, **result.metrics}
+    judged = judge(gates, values)
+    compared = against.compare(split, values) if against else None
+    facts = {
         "schema_version": SCHEMA_VERSION,
-        "name": experiment.config.name,
+        "name": loaded.config.name,
         "checkpoint": str(found),
         "epochs": len(checkpoint.progress.history),
         "global_step": checkpoint.progress.global_step,
         "split": split,
         "samples": result.samples,
-        "loss": number(result.loss),
-        "metrics": {name: number(value) for name, value in result.metrics.items()},
-        "threads": threads,
+        "loss": result.loss,
+        "metrics": result.metrics,
+        "tables": {name: _labelled(table, subject.data(split)) for name, table in result.tables.items()},
+        "gates": judged,
+        "baseline": compared,
+        "passed": all(each["passed"] for each in judged) and (compared is None or compared["passed"]),
+        "threads": subject.threads,
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": weights_sha256(found),
     }
+    return {key: _plain(value) for key, value in facts.items()}
+
+
+def _plain(value: Any) -> Any:
+    """A value with None for each number that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _check_replaceable(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        key = text.partition("=")[0].partition(".")[0]
+        if key not in _REPLACEABLE:
+            raise UsageError(
+                f"--set {text}: expected a key of data or metrics, got {key!r}",
+                hint="an evaluation replaces data.* and metrics; the rest belongs to the trained model",
+            )
+
+
+def _measured(loaded: LoadedConfig) -> tuple[list[str], list[str]]:
+    """The names of the figures, and those of the tables."""
+    from trainctl.config.schema import is_table
+
+    metrics = loaded.config.metrics
+    tables = [metric.label for metric in metrics if is_table(metric)]
+    return ["loss", *(metric.label for metric in metrics if metric.label not in tables)], tables
+
+
+def _tables(subject: Subject, per_class: bool) -> Mapping[str, Any]:
+    from trainctl.train.metrics import PerClass
+
+    tables = dict(subject.experiment.tables)
+    return {**tables, PerClass.label: PerClass()} if per_class else tables
+
+
+def _labelled(table: Any, data: Any) -> Any:
+    """A table with the names of the classes, where the dataset has them."""
+    while hasattr(data, "dataset"):
+        data = data.dataset
+    names = getattr(data, "classes", None)
+    if not isinstance(table, dict) or not names or len(names) != len(table.get("values", ())):
+        return table
+    return {**table, "labels": [str(name) for name in names]}

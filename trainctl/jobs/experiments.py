@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainctl.train.checkpoint import INDEX, Checkpoint
 from trainctl.train.events import Event, Notice
@@ -54,12 +54,33 @@ def first_build(loaded: LoadedConfig, on_event: Callable[[Event], object]) -> Ex
     return experiment
 
 
-def build_from(checkpoint: Checkpoint, path: Path) -> Experiment:
-    """The experiment that a checkpoint is of, with its weights."""
-    from trainctl.build import build
+def config_of(
+    checkpoint: Checkpoint,
+    path: Path,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, tuple[str, Any]] | None = None,
+) -> LoadedConfig:
+    """The config that a checkpoint was made with, with values replaced as ``load_config`` does.
+
+    Raises:
+        ConfigError: every mistake in it.
+    """
     from trainctl.config import config_from_yaml
+
+    return config_from_yaml(checkpoint.config, str(path / INDEX), overrides, flags)
+
+
+def build_from(checkpoint: Checkpoint, path: Path, loaded: LoadedConfig | None = None) -> Experiment:
+    """The experiment that a checkpoint is of, with its weights.
+
+    Args:
+        checkpoint: the checkpoint.
+        path: where it is.
+        loaded: its config; default: :func:`config_of` it.
+    """
+    from trainctl.build import build
     from trainctl.train.state import load_weights
 
-    experiment = build(config_from_yaml(checkpoint.config, str(path / INDEX)))
+    experiment = build(loaded or config_of(checkpoint, path))
     load_weights(checkpoint, experiment.model)
     return experiment

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import trainctl
@@ -18,14 +19,16 @@ class EvalResult:
     """What a model does on a dataset.
 
     Attributes:
-        loss: mean over the samples.
+        loss: mean over the samples; over the targets that count where the loss ignores some.
         metrics: each metric's figure, by name.
         samples: how many samples there were.
+        tables: what each metric that is a table gives, by name.
     """
 
     loss: float
     metrics: dict[str, float]
     samples: int
+    tables: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def evaluate(
@@ -36,6 +39,7 @@ def evaluate(
     *,
     between: Callable[[], None] | None = None,
     measure: Callable[[Any, Any], tuple[Any, Any]] | None = None,
+    observers: Sequence[Callable[[Any, Any], object]] = (),
 ) -> EvalResult:
     """Measure a model, in evaluation mode and without gradients; its modes are put back after.
 
@@ -46,6 +50,7 @@ def evaluate(
         loader: batches of (input [N, ...], target [N, ...]).
         between: called before each batch; it may raise to stop.
         measure: maps (input, target) to the output and the loss; default: the model's and ``loss`` of it.
+        observers: called with each batch's (output, target); what they keep of it they must copy.
 
     Raises:
         DataError: the loader has no samples.
@@ -59,21 +64,35 @@ def evaluate(
     if measure is None:
         measure = _measure_of(model, loss)
     for metric in metrics.values():
+        metric.bind(loss)
         metric.reset()
-    total, samples, summed = 0.0, 0, is_summed(loss)
+    watching = [*(metric.update for metric in metrics.values()), *observers]
+    total, weight, samples, summed = 0.0, 0, 0, is_summed(loss)
     with evaluation_mode(model), trainctl.no_grad():
         for inputs, target in on_device(loader, model):
             if between:
                 between()
             output, value = measure(inputs, target)
-            size = len(target)
-            total += value.item() * (1 if summed else size)
-            samples += size
-            for metric in metrics.values():
-                metric.update(output, target)
+            counted = _counted(loss, target)
+            total += value.item() * (1 if summed else counted) if counted else 0.0
+            weight += counted
+            samples += len(target)
+            for watch in watching:
+                watch(output, target)
     if not samples:
         raise DataError("there is nothing to evaluate: the split has no samples")
-    return EvalResult(total / samples, {name: metric.compute() for name, metric in metrics.items()}, samples)
+    figures = {name: metric.compute() for name, metric in metrics.items()}
+    tables = {name: figure for name, figure in figures.items() if metrics[name].is_table}
+    numbers = {name: figure for name, figure in figures.items() if name not in tables}
+    return EvalResult(total / weight if weight else math.nan, numbers, samples, tables)
+
+
+def _counted(loss: Any, target: Any) -> int:
+    """Over how much a batch's loss is the mean: samples, or targets where the loss ignores some of them."""
+    ignored = getattr(loss, "ignore_index", None)
+    if ignored is None or is_summed(loss) or target.is_floating_point():
+        return len(target)
+    return int((target != ignored).sum().item())
 
 
 def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:

@@ -1,0 +1,135 @@
+"""A trained model, measured on one split: the part that an evaluation and its baseline share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainctl.errors import ConfigError, UsageError
+from trainctl.jobs.experiments import build_from
+from trainctl.train.checkpoint import Checkpoint
+from trainctl.train.threads import blas_threads, eager_threads
+
+if TYPE_CHECKING:
+    from trainctl.build import Experiment
+    from trainctl.config import LoadedConfig
+    from trainctl.train.evaluate import EvalResult
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass
+class Subject:
+    """A model that is measured.
+
+    Attributes:
+        found: its checkpoint's directory.
+        checkpoint: its checkpoint.
+        experiment: the model with what belongs to it.
+        threads: how many it runs on.
+        batch_size: samples at a time.
+    """
+
+    found: Path
+    checkpoint: Checkpoint
+    experiment: Experiment
+    threads: int
+    batch_size: int
+
+    @classmethod
+    def build(
+        cls, found: Path, checkpoint: Checkpoint, loaded: LoadedConfig, threads: int | None, batch_size: int | None
+    ) -> Subject:
+        """Build the model and load its weights.
+
+        Args:
+            found: the checkpoint's directory.
+            checkpoint: the checkpoint.
+            loaded: its config, with what is to replace its values.
+            threads: default: as the run had.
+            batch_size: default: the config's ``data.eval_batch_size``.
+        """
+        experiment = build_from(checkpoint, found, loaded)
+        size = batch_size or loaded.config.data.eval_batch_size
+        return cls(found, checkpoint, experiment, threads or checkpoint.threads, size)
+
+    def data(self, split: str) -> Any:
+        """Return the samples of a split.
+
+        Raises:
+            UsageError: the run has no such split.
+            DataError: the data is missing or corrupt.
+        """
+        data = getattr(self.experiment, f"{split}_data") if split in SPLITS else None
+        if data is None:
+            raise UsageError(
+                f"{self.found}: the run has no {split} split",
+                hint="the splits are train, val (if data.split holds some out) and test",
+            )
+        return data
+
+    def measure(
+        self,
+        split: str,
+        tables: Mapping[str, Any] | None = None,
+        observers: Sequence[Callable[[Any, Any], object]] = (),
+    ) -> EvalResult:
+        """Measure the model on a split: its loss, its metrics and ``tables``.
+
+        Raises:
+            UsageError: the run has no such split.
+            DataError: the data is missing or corrupt, or there are no samples.
+        """
+        from trainctl.data import DataLoader
+        from trainctl.train.evaluate import evaluate
+        from trainctl.train.steps import Steps
+
+        experiment = self.experiment
+        loader: Any = DataLoader(self.data(split), self.batch_size)
+        steps = Steps(experiment, self.threads, self.checkpoint.kernels, lambda text: None)
+        metrics = {**experiment.metrics, **(tables or {})}
+        with blas_threads(eager_threads(experiment.config, self.threads)):
+            return evaluate(
+                experiment.model, experiment.loss, metrics, loader, measure=steps.measure, observers=observers
+            )
+
+
+def like(
+    subject: Subject, found: Path, checkpoint: Checkpoint, theirs: LoadedConfig, threads: int | None
+) -> tuple[Subject, bool]:
+    """Build another model to be measured on a subject's data, with its metrics.
+
+    The model and the transforms of its inputs are its own; dataset, split, device and metrics are the subject's.
+
+    Args:
+        subject: whose data is used.
+        found: the other checkpoint's directory.
+        checkpoint: the other checkpoint.
+        theirs: its config.
+        threads: default: as its run had.
+
+    Returns:
+        The other model, and whether the subject's loss can be taken of its outputs; else it has its own.
+
+    Raises:
+        UsageError: it does not fit the subject's data or metrics.
+    """
+    from trainctl.train.metrics.links import link_of
+
+    ours = subject.experiment.config
+    data = theirs.config.data.model_copy(update={"dataset": ours.data.dataset, "split": ours.data.split})
+    same = {"data": data, "seed": ours.seed, "device": ours.device, "metrics": ours.metrics}
+    try:
+        loaded = replace(theirs, config=theirs.config.model_copy(update=same))
+        other = Subject.build(found, checkpoint, loaded, threads, subject.batch_size)
+    except ConfigError as error:
+        raise UsageError(
+            f"--baseline {found}: it does not fit the data of {subject.found}: {error.problems[0].message}",
+            hint="a baseline takes the same inputs and gives the same classes as the run it is compared with",
+        ) from error
+    comparable = link_of(other.experiment.loss) == link_of(subject.experiment.loss)
+    if comparable:
+        other.experiment = replace(other.experiment, loss=subject.experiment.loss)
+    return other, comparable
