@@ -23,7 +23,7 @@ from trainctl.config.problems import Fault, Faults, misfit
 from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import resolve
 
-COLUMNS = frozenset({"epoch", "global_step", "loss", "lr", "train_loss", "val_loss"})
+COLUMNS = frozenset({"epoch", "global_step", "grad_norm", "loss", "lr", "train_loss", "val_loss"})
 """Figures that every run has, and whose names no metric may take."""
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
@@ -108,18 +108,6 @@ class DataConfig(Section):
     num_workers: Annotated[int, Field(ge=0, le=64), Expected("an integer from 0 to 64")] = 0
 
 
-def _renamed(metric: Component, earlier: Component) -> str | None:
-    """How two metrics can both be measured, if they are two: one under another name."""
-    if metric == earlier:
-        return None
-    return f"give one of them a name of its own: `{metric.name}: {{name: ...}}`"
-
-
-def is_table(metric: Component) -> bool:
-    """Return whether a metric is a table, which is no column and decides nothing."""
-    return bool(getattr(resolve("metric", metric.name), "is_table", False))
-
-
 class EarlyStoppingConfig(Section):
     """When to stop before ``train.epochs``; the best weights are kept in any case.
 
@@ -164,6 +152,18 @@ _INIT = "a path, or a mapping with 'path' and 'strict'"
 def _as_path(value: Any) -> Any:
     """A path alone as the mapping that it stands for."""
     return {"path": value} if isinstance(value, str) else value
+
+
+def _renamed(metric: Component, earlier: Component) -> str | None:
+    """How two metrics can both be measured, if they are two: one under another name."""
+    if metric == earlier:
+        return None
+    return f"give one of them a name of its own: `{metric.name}: {{name: ...}}`"
+
+
+def is_table(metric: Component) -> bool:
+    """Return whether a metric is a table, which is no column and decides nothing."""
+    return bool(getattr(resolve("metric", metric.name), "is_table", False))
 
 
 class TrainConfig(Section):
