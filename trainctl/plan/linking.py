@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from trainctl.backend.jit import Kernel
 from trainctl.backend.native import entry_of
 from trainctl.backend.program import Program
 from trainctl.backend.threads import Pool
-from trainctl.plan.lowering import Checked, InOrder, Note, Parts, Run
+from trainctl.plan.lowering import Checked, InOrder, MadeLater, Note, Parts, Run
 
 Group = list[list[partial[Any]]]
 
@@ -66,6 +67,17 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
             result.append(run)
     flush()
     return result
+
+
+def loops_in(runs: Iterable[Run]) -> Iterator[Kernel]:
+    """Yield the loops that runs make calls of, as far as they can say."""
+    for run in runs:
+        if isinstance(run, (Parts, InOrder)):
+            yield from loops_in(run.calls)
+        elif isinstance(run, partial) and isinstance(run.func, Kernel):
+            yield run.func
+        elif isinstance(run, MadeLater):
+            yield from run.loops()
 
 
 def _group_of(run: Run) -> Group | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,6 +123,18 @@ class Note:
     def __call__(self) -> None:
         """Do it."""
         self._call()
+
+
+class MadeLater(ABC):
+    """A call that makes its calls of compiled loops when it is first made."""
+
+    @abstractmethod
+    def loops(self) -> list[jit.Kernel]:
+        """Return the loops that it will want."""
+
+    @abstractmethod
+    def __call__(self) -> None:
+        """Make the call."""
 
 
 class Checked(partial[Any]):

@@ -14,7 +14,9 @@ import numpy
 from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import program
 from trainctl.backend.arrays import Array
+from trainctl.backend.compiling import make_ready
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot, taken_over
@@ -22,7 +24,7 @@ from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.arithmetic import WRITES
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
-from trainctl.plan.linking import linked
+from trainctl.plan.linking import linked, loops_in
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
 from trainctl.plan.lowering import Context, Note, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, place
@@ -64,6 +66,8 @@ class Plan:
         self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
+        if settings.compiled:
+            make_ready([*program.loops(self.context.pool.threads), *loops_in(self.runs)])
         self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
         self._uses_numpy = any(getattr(run, "uses_numpy", True) for run in self.linked)
         self._released = _Released()

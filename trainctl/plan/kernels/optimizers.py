@@ -33,7 +33,7 @@ from trainctl.optim.sgd import SGD
 from trainctl.optim.updates import count_step
 from trainctl.plan.kernels import optimizer_loops as loops
 from trainctl.plan.linking import linked
-from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one, plain_float
+from trainctl.plan.lowering import Context, MadeLater, Run, Workspace, cut, one_by_one, plain_float
 from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
@@ -153,7 +153,7 @@ class Update:
     def _dense(self, workspace: Workspace, compiled: bool) -> list[tuple[int, Run]]:
         flat = [each.reshape(-1) for each in self.arrays]
         if compiled:
-            call = self.rule.loop.compiled
+            call = self.rule.loop
             return [
                 (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
                 for part in cut(flat[0].size, _PART)
@@ -170,7 +170,7 @@ class Update:
 
     def _of_rows(self) -> list[tuple[int, Run]]:
         assert self.rows is not None
-        (w, *kept), call, width = self.arrays, self.rule.row_loop.compiled, max(1, self.arrays[0].shape[1])
+        (w, *kept), call, width = self.arrays, self.rule.row_loop, max(1, self.arrays[0].shape[1])
         return [
             (
                 (part.stop - part.start) * width,
@@ -180,7 +180,7 @@ class Update:
         ]
 
 
-class FusedStep:
+class FusedStep(MadeLater):
     """An optimizer's step as passes over memory, spread over the pool; hooks run around it as ever.
 
     Args:
@@ -201,6 +201,14 @@ class FusedStep:
     def __call__(self) -> None:
         """Take one step."""
         self._step(self.optimizer)
+
+    def loops(self) -> list[jit.Kernel]:
+        """Return the loops for the parameters' state as it is now; which gradients will be rows is not known yet."""
+        given = [
+            (group, self.optimizer.state.get(p, {})) for group in self.optimizer.param_groups for p in group["params"]
+        ]
+        rules = (rule for rule in self._rules if any(rule.state_of(*each) is not None for each in given))
+        return [rule.loop for rule in rules] if self.context.compiled else []
 
     def _without_hooks(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """Take the step that hooks are around."""
