@@ -305,9 +305,9 @@ TABLE = r"""
 #   epochs: 10\n ->   epochs: 10\n  checkpoint_every: 0\n
     17:21 train.checkpoint_every: expected an integer >= 1 or null, got 0 (an integer)
 # train:\n  epochs: 10\n -> train: 10\n
-    15:8 train: expected a mapping with 'epochs', 'checkpoint_every', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 10 (an integer)
+    15:8 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 10 (an integer)
 # train:\n  epochs: 10\n -> train:\n
-    15:7 train: expected a mapping with 'epochs', 'checkpoint_every', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got nothing (null)
+    15:7 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got nothing (null)
 #   epochs: 10\n ->   epochs: 10\n---\nseed: 0\n
     17:1 more than one document; a config is one
         remove the '---' or what follows
@@ -315,7 +315,7 @@ TABLE = r"""
     17:2 the indentation does not fit the lines above
         indent the keys of one mapping equally, and do not mix keys and list items
 #   epochs: 10\n ->   epochs 10\n
-    16:3 train: expected a mapping with 'epochs', 'checkpoint_every', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 'epochs 10' (a string)
+    16:3 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 'epochs 10' (a string)
         write `epochs: 10`
 #   epochs: 10\n ->   <<: 3\n  epochs: 10\n
     16:7 '<<' takes mappings, not an integer

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import trainctl
 from trainctl.errors import CheckpointError
-from trainctl.storage.packing import pack, unpack
+from trainctl.storage.packing import check_packed, pack, unpack
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 keys = st.integers() | st.text() | st.tuples(st.integers())
@@ -89,4 +89,4 @@ def test_what_has_no_place_is_named(value: object):
 
 def test_an_unknown_kind_is_an_error():
     with pytest.raises(CheckpointError, match="unknown kind '\\$set'"):
-        unpack({"$set": []}, {})
+        check_packed({"$set": []}, {})

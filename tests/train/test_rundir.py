@@ -138,11 +138,11 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path):
 def test_a_failed_create_lets_go_of_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = fill(tmp_path / "run")
 
-    def refuse(self: Path, missing_ok: bool = False) -> None:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", refuse)
+        patch.setattr(os, "unlink", refuse)
         with pytest.raises(UsageError, match="Permission denied"):
             RunDirectory.create(path, force=True)
     RunDirectory.open(path).close()

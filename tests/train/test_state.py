@@ -24,7 +24,7 @@ OPTIMIZERS = {
 
 def through_files(checkpoint: Checkpoint, directory: Path) -> Checkpoint:
     for name, data in encode(checkpoint).items():
-        (directory / name).write_bytes(data)
+        (directory / name).write_bytes(b"".join(data))
     return read_checkpoint(directory)
 
 

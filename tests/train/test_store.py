@@ -15,15 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import trainctl.train.store
 from trainctl.errors import CheckpointError, TrainctlError
 from trainctl.train.checkpoint import MODEL, Best, Checkpoint, Progress, read_checkpoint
+from trainctl.train.layout import steps
 from trainctl.train.resolve import find_checkpoint
-from trainctl.train.store import CheckpointStore, steps
+from trainctl.train.store import CheckpointStore
 
 
 def checkpoint_of(step: int, best: int | None = None) -> Checkpoint:
     """A checkpoint whose every part tells its step."""
-    progress = Progress(epoch=step, global_step=step, best=best and Best(0.5, best, best))
+    history = [{"epoch": 1, "global_step": 0, "train_loss": 0.5}]
+    progress = Progress(epoch=2, global_step=step, best=best and Best(0.5, 1, best), history=history)
     weights = {"w": np.full((8, 8), step, np.float32)}
     return Checkpoint(
         f"name: step-{step}", 1, "numpy", progress, weights, {"rng": {"$tensor": "rng"}}, {"rng": np.arange(step)}
@@ -265,16 +268,15 @@ def test_a_failure_of_any_operation_is_told_and_leaves_the_run_as_it_was(tmp_pat
 
 def test_a_checkpoint_that_does_not_read_back_replaces_nothing(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch):
     store.save(checkpoint_of(1), best=True)
-    real = os.rename
+    real = trainctl.train.store.write_file
 
-    def rename_and_damage(source: Path, target: Path) -> None:
-        real(source, target)
-        if target.name == "step-00000002":
-            (target / MODEL).write_bytes(b"a disk that lies")
+    def write_another(path: Path, *parts: bytes) -> None:
+        real(path, *([b"a disk that lies"] if path.name == MODEL else parts))
 
-    monkeypatch.setattr(os, "rename", rename_and_damage)
+    monkeypatch.setattr(trainctl.train.store, "write_file", write_another)
     with pytest.raises(CheckpointError, match="damaged"):
         store.save(checkpoint_of(2), best=True)
+    assert names(store.path) == ["best", "last", "step-00000001"]
     assert step_of(store.path / "last") == step_of(store.path / "best") == 1
 
 

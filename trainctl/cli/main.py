@@ -11,7 +11,20 @@ from typing import Annotated, TextIO
 import typer
 from typer.main import get_command
 
-from trainctl.cli import data, doctor, evaluate, init, predict, profile, runs, schema, show, train, validate
+from trainctl.cli import (
+    checkpoint,
+    data,
+    doctor,
+    evaluate,
+    init,
+    predict,
+    profile,
+    runs,
+    schema,
+    show,
+    train,
+    validate,
+)
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.cli.startup import collecting_seldom
@@ -28,6 +41,7 @@ app.command(cls=Command, epilog=show.EXAMPLES)(show.show)
 app.command(cls=Command, epilog=schema.EXAMPLES)(schema.schema)
 app.command(cls=Command, epilog=profile.EXAMPLES)(profile.profile)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
+app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(runs.app, name="runs")
 app.add_typer(data.app, name="data")
 

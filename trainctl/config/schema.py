@@ -177,6 +177,8 @@ class TrainConfig(Section):
         early_stopping: when to stop before ``epochs``.
         ema: an average of the weights to evaluate and keep.
         checkpoint_every: steps between checkpoints; the end of an epoch writes one in any case.
+        keep_best: epochs whose checkpoints stay, the best by the monitored value.
+        keep_last: checkpoints that stay whatever they are worth, the last ones.
         monitor: what the best epoch is the best in; None for the validation loss, without a
             validation split the training loss.
         compile: whether steps are recorded once and replayed; the results are the same.
@@ -185,6 +187,8 @@ class TrainConfig(Section):
 
     epochs: Positive
     checkpoint_every: Positive | None = None
+    keep_best: Positive = 1
+    keep_last: Positive = 1
     monitor: str | None = None
     compile: bool = True
     deterministic: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainctl.jobs.checkpoints import inspect_checkpoint, verify_checkpoints
 from trainctl.jobs.datasets import list_data, make_data
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
@@ -23,6 +24,7 @@ __all__ = [
     "compare_runs",
     "describe_run",
     "failures",
+    "inspect_checkpoint",
     "list_data",
     "list_runs",
     "make_data",
@@ -32,4 +34,5 @@ __all__ = [
     "run_evaluation",
     "run_profile",
     "run_training",
+    "verify_checkpoints",
 ]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.errors import CheckpointError, ConfigError, DivergedError, UsageError
 from trainctl.jobs.experiments import checked_build, first_build
-from trainctl.jobs.places import RUNS
+from trainctl.jobs.places import RUNS, point_latest
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
-from trainctl.train.events import Event, Notice, TrainEnd
+from trainctl.train.events import CheckpointSaved, Event, Notice, TrainEnd
 from trainctl.train.resolve import CONFIG, find_checkpoint, resume_command, run_of
 from trainctl.train.rundir import RunDirectory, check_available, is_run
 from trainctl.train.signals import StopSignals
@@ -69,6 +69,8 @@ def run_training(
             try:
                 for event in announced(train(experiment, run, resume=checkpoint, stop=stop), on_event):
                     on_event(event)
+                    if isinstance(event, CheckpointSaved):
+                        point_latest(run.path)
             except DivergedError as error:
                 run.write_diverged(error.message)
                 raise

@@ -8,19 +8,27 @@ safetensors file under flat names.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.bfloat16 import BFloat16Array
 from trainctl.errors import CheckpointError
+from trainctl.storage.tensor_file import check_name
 
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Any]
+"""NumPy's arrays by name; bfloat16 ones as the backend has them."""
+
+_ARRAYS = ("$tensor", "$array", "$scalar")
+_NOT_FINITE = ("nan", "inf", "-inf")
 
 
-def to_array(tensor: Any) -> np.ndarray:
+def to_array(tensor: Any) -> Any:
     """Return a tensor's elements as a contiguous array in host memory."""
-    return np.asarray(tensor.detach().cpu().numpy(), order="C")
+    array = tensor.detach().cpu()._array
+    return array.copy() if isinstance(array, BFloat16Array) else np.asarray(array, order="C")
 
 
 def pack(value: Any, name: str, arrays: Arrays) -> Any:
@@ -61,23 +69,81 @@ def pack(value: Any, name: str, arrays: Arrays) -> Any:
     )
 
 
-def _add(array: np.ndarray, name: str, arrays: Arrays) -> str:
+def _add(array: Any, name: str, arrays: Arrays) -> str:
+    try:
+        check_name(name)
+    except ValueError:  # a key of the tree that no tensor may be called by; the tree itself keeps it
+        name = f"tensor-{len(arrays)}"
     while name in arrays:  # the keys 1 and "1", or "a.b" and a nested a, b
         name += "_"
     arrays[name] = array
     return name
 
 
-def unpack(packed: Any, arrays: Arrays) -> Any:
-    """Return the tree that :func:`pack` made ``packed`` and ``arrays`` of."""
+def check_packed(packed: Any, arrays: Mapping[str, Any]) -> None:
+    """Check that a tree read from a file is one that :func:`pack` can have made; nothing is made of it.
+
+    Raises:
+        CheckpointError: it is not.
+
+    Example:
+        >>> check_packed({"$tensor": "elsewhere"}, {})
+        Traceback (most recent call last):
+        trainctl.errors.CheckpointError: a tree names the tensor 'elsewhere', which is not there
+    """
+    if isinstance(packed, list):
+        for item in packed:
+            check_packed(item, arrays)
+    elif isinstance(packed, dict):
+        kind = next(iter(packed), "")
+        if kind.startswith("$"):
+            _check_kind(kind, packed, arrays)
+        else:
+            for item in packed.values():
+                check_packed(item, arrays)
+
+
+def _check_kind(kind: str, packed: dict[str, Any], arrays: Mapping[str, Any]) -> None:
+    content = packed[kind]
+    if kind in _ARRAYS:
+        if not isinstance(content, str) or content not in arrays:
+            raise CheckpointError(f"a tree names the tensor {str(content)[:80]!r}, which is not there")
+        fits = kind != "$scalar" or arrays[content].shape == ()
+    elif kind == "$float":
+        fits = content in _NOT_FINITE
+    elif kind == "$tuple":
+        fits = isinstance(content, list)
+        check_packed(content, arrays)
+    elif kind == "$pairs":
+        fits = isinstance(content, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in content)
+        fits = fits and all(_is_key(key) for key, _ in content)
+        check_packed(content, arrays)
+    else:
+        raise CheckpointError(f"a checkpoint holds a value of the unknown kind {kind!r}", hint="upgrade trainctl")
+    if not fits or len(packed) > 1:
+        raise CheckpointError(f"a tree holds {str(content)[:80]!r} as {kind[1:]}, which it is not")
+
+
+def _is_key(packed: Any) -> bool:
+    """Whether a packed value becomes one that a dict can have as a key."""
+    if not isinstance(packed, dict):
+        return not isinstance(packed, list)
+    kind = next(iter(packed), "")
+    items = packed["$tuple"] if kind == "$tuple" else []
+    return kind in ("$tuple", "$float", "$scalar") and isinstance(items, list) and all(map(_is_key, items))
+
+
+def unpack(packed: Any, arrays: Mapping[str, Any]) -> Any:
+    """Return the tree that :func:`pack` made ``packed`` and ``arrays`` of.
+
+    What comes from a file is for :func:`check_packed` first.
+    """
     if isinstance(packed, list):
         return [unpack(item, arrays) for item in packed]
     if not isinstance(packed, dict):
         return packed
     kind = next(iter(packed), "")
-    if not kind.startswith("$"):
-        return {key: unpack(item, arrays) for key, item in packed.items()}
-    content = packed[kind]
+    content: Any = packed.get(kind)
     match kind:
         case "$float":
             return float(content)
@@ -91,4 +157,4 @@ def unpack(packed: Any, arrays: Arrays) -> Any:
             return tuple(unpack(content, arrays))
         case "$pairs":
             return {unpack(key, arrays): unpack(item, arrays) for key, item in content}
-    raise CheckpointError(f"a checkpoint holds a value of the unknown kind {kind!r}", hint="upgrade trainctl")
+    return {key: unpack(item, arrays) for key, item in packed.items()}

@@ -10,8 +10,10 @@ from typing import IO, Any
 from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.tensor import Tensor
 from trainctl.errors import CheckpointError
-from trainctl.storage.files import replace_file
-from trainctl.storage.packing import Arrays, pack, unpack
+from trainctl.storage.files import reading, replace_file
+from trainctl.storage.packing import Arrays, check_packed, pack, unpack
+from trainctl.storage.strict_json import parse
+from trainctl.storage.tensor_file import Header, array_of, encode_tensors, parse_header, read_tensors
 
 _TREE = "trainctl.tree"
 
@@ -30,6 +32,7 @@ def save(obj: Any, f: Target) -> None:
 
     Raises:
         CheckpointError: something in the tree can't be written, such as a whole module.
+        OSError: the system refused; what was at the path before is as it was.
 
     Example:
         >>> import io, trainctl
@@ -39,16 +42,17 @@ def save(obj: Any, f: Target) -> None:
         >>> load(file)
         {'weight': tensor([1., 1.]), 'epoch': 3}
     """
-    from safetensors.numpy import save as encode
-
     arrays: Arrays = {}
     tree = pack(obj, "", arrays)
     arrays = {name.removeprefix("."): array for name, array in arrays.items()}
-    data = encode(arrays, metadata={_TREE: json.dumps(tree, allow_nan=False)})
+    try:
+        parts = encode_tensors(arrays, {_TREE: json.dumps(tree, allow_nan=False)})
+    except ValueError as error:
+        raise CheckpointError(f"cannot save: {error}") from None
     if isinstance(f, (str, os.PathLike)):
-        replace_file(Path(f), data)
+        replace_file(Path(f), *parts)
     else:
-        f.write(data)
+        f.writelines(parts)
 
 
 def load(f: Target, map_location: Any = None, *, weights_only: bool = True, mmap: bool | None = None) -> Any:
@@ -61,42 +65,44 @@ def load(f: Target, map_location: Any = None, *, weights_only: bool = True, mmap
         mmap: accepted, without effect.
 
     Raises:
-        CheckpointError: the file is missing, or is no safetensors file (a pickle, for instance).
+        CheckpointError: the file is missing, too large for the memory, or no safetensors file (a pickle, for
+            instance).
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as decode
-
-    data, name = _read(f)
+    name = str(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "the file")
     try:
-        arrays = decode(data)
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
+        found = _loaded(name, *_read(f))
+        return found if map_location is None else _moved(found, map_location)
+    except ValueError as error:
         raise CheckpointError(
             f"{name}: not a safetensors file: {error}",
             hint="files of torch.save are pickles, which can run code; write them again with safetensors",
         ) from None
-    tree = header.get("__metadata__", {}).get(_TREE)
-    if tree is None:
-        found: Any = {key: Tensor._wrap(array) for key, array in arrays.items()}
-    else:
-        found = unpack(json.loads(tree), _Prefixed(arrays))
-    return found if map_location is None else _moved(found, map_location)
-
-
-class _Prefixed(dict[str, Any]):
-    """Arrays by the names that the tree uses, which begin with the dot that a key's path begins with."""
-
-    def __missing__(self, name: str) -> Any:
-        return self[name.removeprefix(".")]
-
-
-def _read(f: Target) -> tuple[bytes, str]:
-    if not isinstance(f, (str, os.PathLike)):
-        return f.read(), getattr(f, "name", "the file")
-    try:
-        return Path(f).read_bytes(), str(f)
     except OSError as error:
-        raise CheckpointError(f"{f}: {error.strerror}") from error
+        raise CheckpointError(f"{name}: {error.strerror}") from error
+    except MemoryError as error:
+        raise CheckpointError(f"{name}: not enough memory to read it. {error}".rstrip(". ")) from error
+
+
+def _read(f: Target) -> tuple[Header, bytes | bytearray]:
+    if isinstance(f, (str, os.PathLike)):
+        with reading(f, follow=True) as file:
+            return read_tensors(file)
+    data = f.read()
+    return parse_header(data, len(data)), data
+
+
+def _loaded(name: str, header: Header, data: bytes | bytearray) -> Any:
+    arrays = {key: array_of(data, entry) for key, entry in header.entries.items()}
+    tree = header.metadata.get(_TREE)
+    if tree is None:
+        return {key: Tensor._wrap(array.copy()) for key, array in arrays.items()}
+    packed = parse(tree)
+    dotted = {**arrays, **{f".{key}": array for key, array in arrays.items()}}  # as the tree has them
+    try:
+        check_packed(packed, dotted)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: {error.message}", hint=error.hint) from None
+    return unpack(packed, dotted)
 
 
 def _moved(value: Any, where: Any) -> Any:

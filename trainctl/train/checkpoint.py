@@ -7,32 +7,37 @@ state gives the same bytes of the first two, so that runs can be compared by SHA
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zlib
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from trainctl.errors import CheckpointError
-from trainctl.storage.packing import Arrays
+from trainctl.storage.files import Bytes
+from trainctl.storage.packing import Arrays, check_packed
+from trainctl.train.checkpoint_files import ANOTHER, FileSum, Part, dump_index, encode_arrays, read_arrays, read_index
 from trainctl.version import __version__
 
 SCHEMA_VERSION = 1
 MODEL, STATE, INDEX = "model.safetensors", "state.safetensors", "checkpoint.json"
 
-_ANOTHER = "use another checkpoint of the run (checkpoints/last or checkpoints/best), or a copy of this one"
+_EXACT = ConfigDict(extra="forbid")
+
+Count = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
+Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 
 
 @dataclass
 class Best:
     """The best epoch so far by the monitored value."""
 
-    value: float
-    epoch: int
-    global_step: int
+    __pydantic_config__: ClassVar = _EXACT
+
+    value: Finite
+    epoch: Count
+    global_step: Count
 
 
 @dataclass
@@ -52,22 +57,18 @@ class Progress:
         history: one row of the metrics file for each finished epoch.
     """
 
-    epoch: int = 1
-    step: int = 0
-    global_step: int = 0
-    samples: int = 0
-    loss_sum: float = 0.0
-    seconds: float = 0.0
-    train_seconds: float = 0.0
-    lr: float | None = None
+    __pydantic_config__: ClassVar = _EXACT
+
+    epoch: Count = 1
+    step: Count = 0
+    global_step: Count = 0
+    samples: Count = 0
+    loss_sum: Finite = 0.0
+    seconds: Finite = 0.0
+    train_seconds: Finite = 0.0
+    lr: Finite | None = None
     best: Best | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Progress:
-        """Return the progress that ``asdict`` turned into ``values``."""
-        best = values["best"]
-        return cls(**{**values, "best": best and Best(**best)})
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Checkpoint:
         model: the weights by ``state_dict`` key.
         state: the state of the optimizer, its schedule and the random stream, packed (see :mod:`trainctl.storage.packing`).
         arrays: the arrays that ``state`` refers to.
+        version: the version of trainctl that wrote it.
     """
 
     config: str
@@ -91,25 +93,50 @@ class Checkpoint:
     model: Arrays
     state: Any
     arrays: Arrays
+    version: str = __version__
 
 
-def encode(checkpoint: Checkpoint) -> dict[str, bytes]:
-    """Return the three files of a checkpoint, by name."""
-    files = {MODEL: _encode_arrays(checkpoint.model), STATE: _encode_arrays(checkpoint.arrays)}
-    index = {
-        "schema_version": SCHEMA_VERSION,
-        "trainctl_version": __version__,
-        "threads": checkpoint.threads,
-        "kernels": checkpoint.kernels,
-        "progress": asdict(checkpoint.progress),
-        "state": checkpoint.state,
-        "files": {
-            MODEL: _describe(files[MODEL], checkpoint.model),
-            STATE: _describe(files[STATE], checkpoint.arrays),
-        },
-        "config": checkpoint.config,
-    }
-    return {**files, INDEX: _dump({**index, "sha256": _sha256(_dump(index))})}
+class _Files(Part):
+    model: Annotated[FileSum, Field(alias=MODEL)]
+    state: Annotated[FileSum, Field(alias=STATE)]
+
+
+class _Index(Part):
+    """What ``checkpoint.json`` holds, but for its own checksum."""
+
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
+    trainctl_version: Annotated[str, Field(max_length=100)]
+    threads: Annotated[int, Field(ge=1, lt=2**16)]
+    kernels: Literal["numba", "numpy"] = "numpy"  # left out by a version that had no others
+    progress: Annotated[Progress, BeforeValidator(TypeAdapter(Progress).validate_python)]
+    state: Any
+    files: _Files
+    config: Annotated[str, Field(max_length=1 << 20)]
+
+
+def encode(checkpoint: Checkpoint) -> dict[str, list[Bytes]]:
+    """Return the three files of a checkpoint, by name, each in parts; the tensors are not copied.
+
+    Raises:
+        CheckpointError: something in it has no place in such files.
+    """
+    try:
+        model, model_sum = encode_arrays(checkpoint.model)
+        state, state_sum = encode_arrays(checkpoint.arrays)
+        index = {
+            "schema_version": SCHEMA_VERSION,
+            "trainctl_version": __version__,
+            "threads": checkpoint.threads,
+            "kernels": checkpoint.kernels,
+            "progress": asdict(checkpoint.progress),
+            "state": checkpoint.state,
+            "files": {MODEL: model_sum, STATE: state_sum},
+            "config": checkpoint.config,
+        }
+        return {MODEL: model, STATE: state, INDEX: [dump_index(index)]}
+    except ValueError as error:
+        step = checkpoint.progress.global_step
+        raise CheckpointError(f"cannot save the checkpoint of step {step}: {error}") from None
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -126,10 +153,51 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     index = _read_index(path / INDEX)
-    model, arrays = (_read_arrays(path / name, index["files"][name]) for name in (MODEL, STATE))
-    progress = Progress.from_json(index["progress"])
-    kernels = index.get("kernels", "numpy")  # of a version that had no others
-    return Checkpoint(index["config"], index["threads"], kernels, progress, model, index["state"], arrays)
+    model, arrays = read_arrays(path / MODEL, index.files.model), read_arrays(path / STATE, index.files.state)
+    try:
+        check_packed(index.state, arrays)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path / INDEX}: {error.message}", hint=error.hint or ANOTHER) from None
+    return Checkpoint(
+        index.config,
+        index.threads,
+        index.kernels,
+        index.progress,
+        model,
+        index.state,
+        arrays,
+        index.trainctl_version,
+    )
+
+
+def examine(path: str | Path) -> list[CheckpointError]:
+    """Return what is wrong with a checkpoint: an error for each of its files that has one, none where it is whole."""
+    path = Path(path)
+    found: list[CheckpointError] = []
+    try:
+        files = _read_index(path / INDEX).files
+    except CheckpointError as error:
+        return [error]
+    for name, expected in ((MODEL, files.model), (STATE, files.state)):
+        try:
+            read_arrays(path / name, expected)
+        except CheckpointError as error:
+            found.append(error)
+    if not found:
+        try:
+            read_checkpoint(path)
+        except CheckpointError as error:
+            found.append(error)
+    return found
+
+
+def read_progress(path: Path) -> Progress:
+    """Return how far a run was at a checkpoint, of which only ``checkpoint.json`` is read.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    return _read_index(path / INDEX).progress
 
 
 def weights_sha256(path: Path) -> str:
@@ -138,115 +206,36 @@ def weights_sha256(path: Path) -> str:
     Raises:
         CheckpointError: the index is missing or damaged.
     """
-    return _read_index(path / INDEX)["files"][MODEL]["sha256"]
+    return _read_index(path / INDEX).files.model.sha256
 
 
-# -- checkpoint.json ----------------------------------------------------------------------------------
-
-
-def _dump(value: Any) -> bytes:
-    return json.dumps(value, indent=1, allow_nan=False).encode() + b"\n"
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _read_index(path: Path) -> dict[str, Any]:
-    data = _read_bytes(path)
+def _read_index(path: Path) -> _Index:
+    fields = read_index(path, SCHEMA_VERSION)
     try:
-        index = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON: {error}", hint=_ANOTHER) from None
-    version = index.get("schema_version") if isinstance(index, dict) else None
-    if not isinstance(version, int):
-        raise CheckpointError(f"{path}: not the index of a checkpoint: no schema_version", hint=_ANOTHER)
-    if version > SCHEMA_VERSION:
-        raise CheckpointError(
-            f"{path}: schema_version {version}; trainctl {__version__} reads up to {SCHEMA_VERSION}",
-            hint="upgrade trainctl to the version that wrote the checkpoint",
-        )
-    if not _is_intact(index, data):
-        raise CheckpointError(f"{path}: damaged or edited: its checksum does not match", hint=_ANOTHER)
+        index = _Index.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))[:200]
+        raise CheckpointError(f"{path}: {where}: {first['msg'][:200]}", hint=ANOTHER) from None
+    wrong = _contradiction(index.progress)
+    if wrong:
+        raise CheckpointError(f"{path}: progress: {wrong}", hint=ANOTHER)
     return index
 
 
-def _is_intact(index: dict[str, Any], data: bytes) -> bool:
-    """Whether the checksum holds, and what was parsed prints as the very bytes that were read."""
-    body = {key: value for key, value in index.items() if key != "sha256"}
-    try:
-        return index.get("sha256") == _sha256(_dump(body)) and _dump(index) == data
-    except ValueError:  # a number that overflows to infinity
-        return False
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such file", hint=_ANOTHER) from None
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}", hint=_ANOTHER) from error
-
-
-# -- the safetensors files ----------------------------------------------------------------------------
-
-
-def _encode_arrays(arrays: Arrays) -> bytes:
-    from safetensors.numpy import save
-
-    return save({name: _storable(array) for name, array in arrays.items()})
-
-
-def _storable(array: np.ndarray) -> np.ndarray:
-    """The array in C order (safetensors takes the bytes as they lie); complex numbers as pairs."""
-    array = np.asarray(array, order="C")
-    if array.dtype.kind != "c":
-        return array
-    return array.reshape(-1).view(array.real.dtype).reshape(*array.shape, 2)
-
-
-def _describe(data: bytes, arrays: Arrays) -> dict[str, Any]:
-    """Size and checksums of a safetensors file; those of its tensors tell where a damaged file is damaged."""
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    tensors = {}
-    for name, array in arrays.items():
-        begin, end = (start + offset for offset in header[name]["data_offsets"])
-        tensors[name] = {
-            "dtype": array.dtype.name,
-            "bytes": [begin, end],
-            "crc32": zlib.crc32(data[begin:end]),
-        }
-    return {"bytes": len(data), "sha256": _sha256(data), "tensors": tensors}
-
-
-def _read_arrays(path: Path, expected: dict[str, Any]) -> Arrays:
-    from safetensors.numpy import load
-
-    data = _read_bytes(path)
-    if len(data) != expected["bytes"]:
-        size = f"{len(data)} bytes, expected {expected['bytes']}"
-        raise CheckpointError(f"{path}: damaged: {size}{_damaged_tensors(data, expected)}", hint=_ANOTHER)
-    if _sha256(data) != expected["sha256"]:
-        where = _damaged_tensors(data, expected) or " in its header"
-        raise CheckpointError(f"{path}: damaged: its SHA-256 does not match{where}", hint=_ANOTHER)
-    arrays = load(data)
-    return {name: _restored(arrays[name], entry["dtype"]) for name, entry in expected["tensors"].items()}
-
-
-def _restored(array: np.ndarray, dtype: str) -> np.ndarray:
-    return array if array.dtype == dtype else array.reshape(-1).view(dtype).reshape(array.shape[:-1])
-
-
-def _damaged_tensors(data: bytes, expected: dict[str, Any]) -> str:
-    """``"; tensor 1.weight"``: which tensors' bytes are not those that were written."""
-    damaged = []
-    for name, entry in expected["tensors"].items():
-        begin, end = entry["bytes"]
-        if end > len(data) or zlib.crc32(data[begin:end]) != entry["crc32"]:
-            damaged.append(name)
-    if not damaged:
-        return ""
-    more = f" and {len(damaged) - 3} more" if len(damaged) > 3 else ""
-    return f"; tensor {', '.join(damaged[:3])}{more}"
+def _contradiction(progress: Progress) -> str | None:
+    """What in a run's progress cannot be true, None where nothing is."""
+    rows, step = progress.history, 0
+    if len(rows) != progress.epoch - 1:
+        return f"{len(rows)} epochs in the history at epoch {progress.epoch}"
+    for number, row in enumerate(rows, start=1):
+        at, loss = row.get("global_step"), row.get("train_loss")
+        if row.get("epoch") != number or type(at) is not int or not step <= at <= progress.global_step:
+            return f"row {number} of the history is not of epoch {number}"
+        if not isinstance(loss, int | float) or not math.isfinite(loss):
+            return f"no train_loss in row {number} of the history"
+        step = at
+    best = progress.best
+    if best and not (1 <= best.epoch < progress.epoch and best.global_step <= progress.global_step):
+        return f"the best epoch is {best.epoch}"
+    return None

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from trainctl.errors import CheckpointError, TrainctlError, UsageError
-from trainctl.storage.files import TEMPORARY, replace_file
-from trainctl.train.resolve import CHECKPOINTS, CONFIG, resume_command
-from trainctl.train.store import BEST, LAST, CheckpointStore, steps
+from trainctl.storage.files import (
+    TEMPORARY,
+    append_file,
+    is_directory,
+    listing,
+    make_directory,
+    read_file,
+    remove,
+    remove_temporaries,
+    replace_file,
+)
+from trainctl.storage.locks import Lock, Taken
+from trainctl.storage.strict_json import parse
+from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, resume_command, step_of, steps
+from trainctl.train.store import CheckpointStore
 
 SCHEMA_VERSION = 1
 """Of the rows of metrics.jsonl and of summary.json."""
 
 METRICS_JSONL, METRICS_CSV, SUMMARY, LOCK = "metrics.jsonl", "metrics.csv", "summary.json", ".trainctl.lock"
 DIVERGED = "diverged.json"
+
+_MAX_CONFIG, _MAX_SUMMARY = 1 << 20, 4 << 20
 
 
 class RunDirectory:
@@ -40,7 +51,7 @@ class RunDirectory:
         'seed: 0'
     """
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: Lock) -> None:
         self.path = path
         self.checkpoints = CheckpointStore(path / CHECKPOINTS)
         self._lock = lock
@@ -59,7 +70,7 @@ class RunDirectory:
         path = Path(path)
         check_available(path, force=force)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path)
             run = cls(path, _take_lock(path))
             try:
                 check_available(path, force=force)  # again, now that no other process can write
@@ -67,7 +78,7 @@ class RunDirectory:
             except BaseException:
                 run.close()
                 raise
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             raise _refused(path, error) from error
         return run
 
@@ -83,15 +94,19 @@ class RunDirectory:
         if not is_run(path):
             raise CheckpointError(f"{path}: no run to resume there", hint="without --resume, a new run starts")
         try:
-            return cls(path, _take_lock(path))
-        except OSError as error:
+            run = cls(path, _take_lock(path))
+            try:
+                remove_temporaries(path)
+            except BaseException:
+                run.close()
+                raise
+        except (OSError, MemoryError) as error:
             raise _refused(path, error) from error
+        return run
 
     def close(self) -> None:
         """Let another process have the run."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -105,13 +120,28 @@ class RunDirectory:
             replace_file(self.path / CONFIG, text.encode())
 
     def read_config(self) -> str | None:
-        """Return ``config.resolved.yaml``, None where the run was killed before it was written."""
-        path = self.path / CONFIG
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        """Return ``config.resolved.yaml``, None where the run was killed before it was written.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        try:
+            return read_file(self.path / CONFIG, _MAX_CONFIG).decode(errors="replace")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CheckpointError(f"{self.path / CONFIG}: {error.strerror}", hint=_NOT_RUN) from error
 
     def write_metrics(self, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write both metrics files anew: one row an epoch, nothing else in them."""
+        """Write both metrics files anew: one row an epoch, nothing else in them.
+
+        Raises:
+            CheckpointError: a row, which a resumed run has from its checkpoint, lacks a column.
+        """
         rows = list(rows)
+        lacking = [name for row in rows for name in columns if name not in row]
+        if lacking:
+            raise CheckpointError(f"{self.path}: the checkpoint's history has no {lacking[0]}", hint=_NOT_RUN)
         lines = "".join(map(_json_line, rows))
         table = _csv_line(columns) + "".join(_csv_line([row[name] for name in columns]) for row in rows)
         with _writing(self.path):
@@ -122,8 +152,8 @@ class RunDirectory:
         """Add one epoch's row to both metrics files."""
         lines = {METRICS_JSONL: _json_line(row), METRICS_CSV: _csv_line([row[name] for name in columns])}
         for name, line in lines.items():
-            with _writing(self.path), open(self.path / name, "a", encoding="utf-8", newline="") as file:
-                file.write(line)
+            with _writing(self.path):
+                append_file(self.path / name, line.encode())
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write ``summary.json``, by which a run is finished."""
@@ -134,15 +164,16 @@ class RunDirectory:
     def read_summary(self) -> dict[str, Any] | None:
         """Return what ``summary.json`` holds, None where there is none that can be read."""
         try:
-            summary = json.loads((self.path / SUMMARY).read_bytes())
-        except (FileNotFoundError, ValueError):
+            summary = parse(read_file(self.path / SUMMARY, _MAX_SUMMARY))
+        except (OSError, ValueError):
             return None
         return summary if isinstance(summary, dict) else None
 
     def remove_summary(self) -> None:
         """Delete ``summary.json`` and ``diverged.json``: the run goes on."""
-        for name in (SUMMARY, DIVERGED):
-            (self.path / name).unlink(missing_ok=True)
+        with _writing(self.path):
+            for name in (SUMMARY, DIVERGED):
+                remove(self.path / name)
 
     def write_diverged(self, message: str) -> None:
         """Write ``diverged.json``: why a run ended with numbers that were not finite.
@@ -168,7 +199,7 @@ def check_available(path: str | Path, *, force: bool = False) -> None:
                     f"{place}: a file, where a run directory was to be", hint="choose another --output-dir"
                 )
         return
-    if all(_is_scaffolding(entry) for entry in path.iterdir()):
+    if all(_is_scaffolding(entry) for entry in _entries(path)):
         return
     if not is_run(path):
         raise UsageError(
@@ -195,43 +226,45 @@ def _is_scaffolding(entry: Path) -> bool:
     return entry.name == LOCK or entry.name.startswith(TEMPORARY)
 
 
+def _entries(path: Path) -> list[Path]:
+    try:
+        return listing(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
 def _clear(path: Path) -> None:
     """Delete what a run wrote; the config last, so that a half-cleared directory is still known for a run."""
     checkpoints = path / CHECKPOINTS
-    if checkpoints.is_dir():
+    if is_directory(checkpoints):
         _clear_checkpoints(checkpoints)
-    for entry in path.glob(TEMPORARY + "*"):
-        entry.unlink()
+    elif checkpoints.is_symlink():
+        remove(checkpoints)  # the link; what it leads to is not the run's
+    remove_temporaries(path)
     for name in (METRICS_JSONL, METRICS_CSV, SUMMARY, DIVERGED, CONFIG):
-        (path / name).unlink(missing_ok=True)
+        remove(path / name)
 
 
 def _clear_checkpoints(directory: Path) -> None:
-    temporary = directory.glob(TEMPORARY + "*")
-    for entry in (directory / LAST, directory / BEST, *steps(directory), *temporary):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink(missing_ok=True)
-    if not directory.is_symlink() and not any(directory.iterdir()):
-        directory.rmdir()
+    remove_temporaries(directory)
+    links = [entry for entry in listing(directory) if entry.is_symlink() and step_of(entry) is not None]
+    for entry in (directory / LAST, directory / BEST, *links, *steps(directory)):
+        remove(entry)
+    if not listing(directory):
+        remove(directory)
 
 
-def _take_lock(path: Path) -> int:
+def _take_lock(path: Path) -> Lock:
     """Lock the run; the system lets go when the process ends, however it ends."""
-    descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UsageError(
-            f"{path}: another process is training this run",
-            hint="wait for it, or choose another --output-dir",
-        ) from None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        return Lock(path / LOCK)
+    except Taken as error:
+        by = f": {error.holder}" if error.holder else ""
+        hint = "wait for it or stop it, or choose another --output-dir"
+        raise UsageError(f"{path}: another process is training this run{by}", hint=hint) from None
+
+
+_NOT_RUN = "the run directory was changed by hand or is damaged; name one of its checkpoints, or use a copy"
 
 
 @contextmanager
@@ -239,16 +272,20 @@ def _writing(path: Path) -> Iterator[None]:
     """Say which run it was that the system did not let be written."""
     try:
         yield
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise TrainctlError(
-            f"{error.filename or path}: cannot be written: {error.strerror}",
+            f"{getattr(error, 'filename', None) or path}: cannot be written: {_reason(error)}",
             hint=f"once there is room, {resume_command(path)}",
         ) from error
 
 
-def _refused(path: Path, error: OSError) -> UsageError:
-    where = error.filename or path
-    return UsageError(f"{where}: cannot write the run: {error.strerror}", hint="choose another --output-dir")
+def _refused(path: Path, error: OSError | MemoryError) -> UsageError:
+    where = getattr(error, "filename", None) or path
+    return UsageError(f"{where}: cannot write the run: {_reason(error)}", hint="choose another --output-dir")
+
+
+def _reason(error: OSError | MemoryError) -> str:
+    return "out of memory" if isinstance(error, MemoryError) else error.strerror or str(error)
 
 
 # -- rows ---------------------------------------------------------------------------------------------

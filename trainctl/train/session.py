@@ -11,6 +11,7 @@ from trainctl.train.events import Event, Notice, TrainEnd
 from trainctl.train.loop import Loop
 from trainctl.train.recorder import Recorder
 from trainctl.train.resolve import find_checkpoint
+from trainctl.train.retention import Keep
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import load_weights
@@ -59,6 +60,7 @@ def train(
 def _events(loop: Loop, run: RunDirectory) -> Iterator[Event]:
     _check_length(loop)
     loop.restore()
+    run.checkpoints.keep = Keep.of(loop.config, loop.monitor)
     recorder = Recorder(run, loop.columns)
     recorder.open(loop.config_text, loop.progress)
     summary = _summary_of_finished(loop, run)

@@ -1,30 +1,34 @@
 """The checkpoints of one run: which steps are on disk, and which of them ``last`` and ``best`` name.
 
-A checkpoint is written aside, fsynced and renamed, read back, and only then linked; the steps that no link
-names any more go after that. A kill between any two of these leaves links that name whole checkpoints, and
-what it left lying about goes at the next save.
+A checkpoint is written aside, fsynced, read back, renamed, and only then linked; the steps that nothing keeps any
+more go after that. A kill between any two of these leaves links that name whole checkpoints, and what it left lying
+about goes at the next save.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from trainctl.errors import CheckpointError, TrainctlError
-from trainctl.storage.files import TEMPORARY, fsync_directory, replace_link, write_file
-from trainctl.train.checkpoint import Checkpoint, encode, read_checkpoint
-
-LAST, BEST = "last", "best"
-_STEP = re.compile(r"step-(\d+)(?:-(\d+))?")
-
-
-def steps(directory: Path) -> list[Path]:
-    """Return the checkpoints in a ``checkpoints`` directory, oldest first, linked or not."""
-    found = [(match, entry) for entry in directory.iterdir() if (match := _STEP.fullmatch(entry.name))]
-    found.sort(key=lambda pair: (int(pair[0][1]), int(pair[0][2] or 0)))
-    return [entry for _, entry in found if entry.is_dir()]
+from trainctl.storage.files import (
+    TEMPORARY,
+    fsync_directory,
+    is_directory,
+    listing,
+    make_directory,
+    new_directory,
+    read_link,
+    remove,
+    remove_temporaries,
+    rename,
+    replace_link,
+    write_file,
+)
+from trainctl.train.checkpoint import Checkpoint, Progress, encode, read_checkpoint, read_progress
+from trainctl.train.layout import BEST, LAST, linked, resume_command, step_of, steps
+from trainctl.train.retention import Keep
 
 
 class CheckpointStore:
@@ -33,6 +37,9 @@ class CheckpointStore:
     Args:
         path: the directory; made at the first save.
 
+    Attributes:
+        keep: which checkpoints stay beside those that a link names.
+
     Example:
         >>> CheckpointStore("runs/no-such-run/checkpoints").recover() is None
         True
@@ -40,49 +47,55 @@ class CheckpointStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.keep = Keep()
 
     def save(self, checkpoint: Checkpoint, *, best: bool = False) -> Path:
         """Write a checkpoint, make it ``last`` (and ``best``), and return its directory.
 
-        Steps that no link names any more are deleted.
+        Steps that nothing keeps any more are deleted.
 
         Raises:
-            TrainctlError: the system refused (a full disk, say); the previous checkpoints are as they were.
+            TrainctlError: the system refused (a full disk, say), or gave back other bytes than were written; the
+                checkpoints before are as they were.
         """
         try:
             self._tidy()
             path = self._write(checkpoint)
-            read_checkpoint(path)
             if best:  # first: a kill here is mended by the resumed run, which comes by this step again
                 self._link(BEST, path)
             self._link(LAST, path)
-            self._prune()
-        except OSError as error:
+            self._prune(checkpoint.progress)
+        except (OSError, MemoryError) as error:
             step = checkpoint.progress.global_step
             raise TrainctlError(
-                f"{self.path}: cannot save the checkpoint of step {step}: {error.strerror or error}",
-                hint="the checkpoint before it is as it was; make room, then resume the run",
+                f"{self.path}: cannot save the checkpoint of step {step}: {_reason(error)}",
+                hint=f"the checkpoint before it is as it was; once there is room, {resume_command(self.path.parent)}",
             ) from error
         return path
 
     def last(self) -> Path | None:
         """Return the checkpoint that the run would go on from, None where there is none yet."""
-        return self._linked(LAST)
+        return linked(self.path / LAST)
 
     def recover(self) -> Path | None:
         """Finish what a killed save began and return the ``last`` checkpoint, None if none was ever saved.
 
         Raises:
             CheckpointError: the links name nothing, and no step on disk is whole.
+            TrainctlError: the system refused.
         """
         if not self.path.is_dir():
             return None
-        self._tidy()
-        last = self._linked(LAST) or self._newest_whole_step()
-        if last is None:
-            return None
-        self._link(LAST, last)
-        self._prune()
+        try:
+            self._tidy()
+            last = linked(self.path / LAST) or self._newest_whole_step()
+            if last is not None:
+                self._link(LAST, last)
+        except (OSError, MemoryError) as error:
+            raise TrainctlError(
+                f"{self.path}: cannot be made ready to go on: {_reason(error)}",
+                hint=f"nothing is lost; once the directory can be written, {resume_command(self.path.parent)}",
+            ) from error
         return last
 
     # -- steps of a save --------------------------------------------------------------------------
@@ -91,13 +104,15 @@ class CheckpointStore:
         target = self._free_name(checkpoint.progress.global_step)
         temporary = self.path / (TEMPORARY + target.name)
         try:
-            temporary.mkdir()
-            for name, data in encode(checkpoint).items():
-                write_file(temporary / name, data)
+            new_directory(temporary)
+            for name, parts in encode(checkpoint).items():
+                write_file(temporary / name, *parts)
             fsync_directory(temporary)
-            os.rename(temporary, target)
-        except OSError:
-            shutil.rmtree(temporary, ignore_errors=True)  # on a full disk, half a checkpoint is in the way
+            read_checkpoint(temporary)
+            rename(temporary, target)
+        except (OSError, MemoryError, CheckpointError):
+            with suppress(OSError, MemoryError):
+                remove(temporary)  # on a full disk, half a checkpoint is in the way
             raise
         fsync_directory(self.path)
         return target
@@ -106,7 +121,7 @@ class CheckpointStore:
         """``step-00000844``, or ``step-00000844-1`` while a link still names another state of that step."""
         path = self.path / f"step-{step:08d}"
         copy = 0
-        while path.exists():
+        while os.path.lexists(path):
             copy += 1
             path = self.path / f"step-{step:08d}-{copy}"
         return path
@@ -116,33 +131,37 @@ class CheckpointStore:
 
         ``cp -rL`` and some archivers copy what a link names: then ``last`` is a directory of its own.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        for entry in self.path.iterdir():
-            if entry.name.startswith(TEMPORARY):
-                _remove(entry)
+        if self.path.is_symlink():
+            raise CheckpointError(
+                f"{self.path}: a symbolic link; what it leads to is not the run's to change",
+                hint="move the directory here, or make the whole run directory a link",
+            )
+        make_directory(self.path)
+        remove_temporaries(self.path)
         for name in (LAST, BEST):
             path = self.path / name
-            if path.is_dir() and not path.is_symlink():
-                target = self._free_name(read_checkpoint(path).progress.global_step)
-                os.rename(path, target)
+            if is_directory(path):
+                target = self._free_name(read_progress(path).global_step)
+                rename(path, target)
                 self._link(name, target)
 
     def _link(self, name: str, target: Path) -> None:
-        if self._linked(name) != target:
+        if linked(self.path / name) != target:
             replace_link(self.path / name, target.name)
 
-    def _linked(self, name: str) -> Path | None:
-        """The checkpoint that a link names, None where there is no link or nothing at its end."""
-        path = self.path / name
-        return self.path / os.readlink(path) if path.is_symlink() and path.is_dir() else None
-
-    def _prune(self) -> None:
-        named = {entry.resolve() for entry in self.path.iterdir() if entry.is_symlink()}
-        for step in steps(self.path):
-            if step.resolve() not in named:
+    def _prune(self, progress: Progress) -> None:
+        """Delete the steps that neither a link, a user's own included, nor ``keep`` wants."""
+        found = steps(self.path)
+        named = [read_link(entry) for entry in listing(self.path) if entry.is_symlink() or entry.name in (LAST, BEST)]
+        wanted = {Path(name).name for name in named if name}
+        have = {step_of(step) for step in found if step.name in wanted}
+        for number in self.keep.steps(progress) - have:
+            wanted |= {step.name for step in found if step_of(step) == number}
+        for step in found:
+            if step.name not in wanted:
                 aside = self.path / (TEMPORARY + step.name)
-                os.rename(step, aside)  # it leaves whole, should the removal be cut short
-                _remove(aside)
+                rename(step, aside)  # it leaves whole, should the removal be cut short
+                remove(aside)
 
     # -- recovery ---------------------------------------------------------------------------------
 
@@ -160,8 +179,5 @@ class CheckpointStore:
         return None
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _reason(error: OSError | MemoryError) -> str:
+    return "out of memory" if isinstance(error, MemoryError) else error.strerror or str(error)
