@@ -80,15 +80,19 @@ def verify_checkpoints(path: str | Path) -> dict[str, Any]:
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
     path = Path(path)
-    if _is_loose(path):
-        checked = [_verified(path, [], _loose_errors(path))]
-    elif _is_run(run := find_run(path.parent if path.name == CHECKPOINTS else path)):
-        checked = _verified_run(run)
-    else:
-        found = find_checkpoint(path)
-        checked = [_verified(found, [], examine(found))]
+    with told(path):
+        checked = _checked(path)
     intact = all(not each["damage"] for each in checked)
     return {"schema_version": SCHEMA_VERSION, "path": str(path), "intact": intact, "checkpoints": checked}
+
+
+def _checked(path: Path) -> list[dict[str, Any]]:
+    if _is_loose(path):
+        return [_verified(path, [], _loose_errors(path))]
+    if _is_run(run := find_run(path.parent if path.name == CHECKPOINTS else path)):
+        return _verified_run(run)
+    found = find_checkpoint(path)
+    return [_verified(found, [], examine(found))]
 
 
 def _is_run(path: Path) -> bool:

@@ -81,6 +81,9 @@ def reading(path: str | os.PathLike[str], *, follow: bool = False) -> Iterator[I
     try:
         _require_regular(os.fstat(descriptor).st_mode, path)  # again: what lies there may be another by now
         yield InputFile(path, descriptor)
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
     finally:
         os.close(descriptor)
 
@@ -133,26 +136,32 @@ def write_file(path: Path, *parts: Bytes) -> None:
     Raises:
         OSError: the system refused, or there is something at ``path`` already.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
         for part in parts:
             _write(descriptor, part)
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def append_file(path: Path, data: bytes) -> None:
     """Add bytes to a file, all of them or none; it need not be there yet."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
+    with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as descriptor:
         size = os.fstat(descriptor).st_size
         try:
             _write(descriptor, data)
         except (OSError, MemoryError):
-            with suppress(OSError):
+            with suppress(OSError, MemoryError):
                 os.ftruncate(descriptor, size)  # half a row is no row
             raise
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        yield descriptor
+    except OSError as error:
+        error.filename = os.fspath(path)  # what fails on a descriptor does not say whose it is
+        raise
     finally:
         os.close(descriptor)
 
@@ -168,11 +177,8 @@ def _write(descriptor: int, data: Bytes) -> None:
 
 def fsync_directory(path: Path) -> None:
     """Wait until the names in a directory are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
+    with _opened(path, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def replace_file(path: Path, *parts: Bytes) -> None:

@@ -74,7 +74,7 @@ class Lock:
                 raise OSError(error.errno, f"cannot be locked: {error.strerror}", str(path)) from error
             reason = f"its file system keeps no locks ({error.strerror}), so two runs could mix; use another disk"
             raise OSError(error.errno, reason, str(path)) from error
-        with suppress(OSError):  # on a full disk the lock holds all the same
+        with suppress(OSError, MemoryError):  # on a full disk the lock holds all the same
             since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             files.os.ftruncate(self._descriptor, 0)
             self._written = True
@@ -91,7 +91,7 @@ class Lock:
     def release(self) -> None:
         """Let another process have it; the file is empty then."""
         if self._descriptor >= 0 and self._written:
-            with suppress(OSError):
+            with suppress(OSError, MemoryError):
                 files.os.ftruncate(self._descriptor, 0)
         self.close()
 

@@ -97,6 +97,8 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CheckpointError(f"{error.filename or path}: {error.strerror}", hint=_OTHER) from error
+    except MemoryError as error:
+        raise CheckpointError(f"{path}: not enough memory to look into it") from error
 
 
 def _named_checkpoint(path: Path) -> Path | None:

@@ -91,6 +91,7 @@ class CheckpointStore:
             last = linked(self.path / LAST) or self._newest_whole_step()
             if last is not None:
                 self._link(LAST, last)
+                self._find_best(last)
         except (OSError, MemoryError) as error:
             raise TrainctlError(
                 f"{self.path}: cannot be made ready to go on: {_reason(error)}",
@@ -154,9 +155,9 @@ class CheckpointStore:
         found = steps(self.path)
         named = [read_link(entry) for entry in listing(self.path) if entry.is_symlink() or entry.name in (LAST, BEST)]
         wanted = {Path(name).name for name in named if name}
+        at = {step_of(step): step for step in found}  # of two copies of a step the later
         have = {step_of(step) for step in found if step.name in wanted}
-        for number in self.keep.steps(progress) - have:
-            wanted |= {step.name for step in found if step_of(step) == number}
+        wanted |= {at[number].name for number in self.keep.steps(progress) - have if number in at}
         for step in found:
             if step.name not in wanted:
                 aside = self.path / (TEMPORARY + step.name)
@@ -164,6 +165,14 @@ class CheckpointStore:
                 remove(aside)
 
     # -- recovery ---------------------------------------------------------------------------------
+
+    def _find_best(self, last: Path) -> None:
+        """Link the best checkpoint where a copy or a kill has lost its link: the last one remembers which it is."""
+        if linked(self.path / BEST) is None:
+            best = read_progress(last).best
+            found = [step for step in steps(self.path) if best and step_of(step) == best.global_step]
+            if found:
+                self._link(BEST, found[-1])
 
     def _newest_whole_step(self) -> Path | None:
         first_error = None
