@@ -222,4 +222,4 @@ def test_an_interrupt_outside_training_is_130(workspace, monkeypatch, capfd):
 
     monkeypatch.setattr(show, "annotated", interrupted)
     assert main(["show", "tiny.yaml"]) == 130
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", "stopped by SIGINT before it was done\n")
