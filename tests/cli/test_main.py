@@ -67,6 +67,7 @@ def test_every_group_lists_its_commands(name, capfd):
     assert main([name, "--help"]) == 0
     listed = capfd.readouterr().out.partition("Commands:\n")[2]
     assert [line.split()[0] for line in listed.splitlines()] == list(PROGRAM.commands[name].commands)
+    assert "..." not in listed
 
 
 def test_version(capfd):
