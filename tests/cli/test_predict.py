@@ -91,6 +91,30 @@ def test_images_of_a_folder_say_their_file(trained, capfd):
     assert [each["class"] for each in answers] == [each["class"] for each in expected]
 
 
+def test_photographs_are_turned_and_scaled_as_an_image_folder_does_it(tmp_path, monkeypatch, capfd):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    draw, turned = np.random.default_rng(0), Image.Exif()
+    turned[0x0112] = 6  # the camera was held upright
+    for number, name in enumerate(["train/cat", "train/dog", "test/cat", "test/dog"] * 2):
+        Path("pets", name).mkdir(parents=True, exist_ok=True)
+        pixels = draw.integers(0, 256, (20, 12, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(f"pets/{name}/{number}.webp", lossless=True, exif=turned)
+    data = "{dataset: {ImageFolder: {root: pets, classes: [cat, dog], size: [8, 6]}}, batch_size: 2}"
+    rest = "model: [Flatten, {Linear: {out_features: 2}}]\nloss: CrossEntropyLoss\noptimizer: {SGD: {lr: 0.1}}\n"
+    Path("pets.yaml").write_text(f"data: {data}\n{rest}metrics: [confusion_matrix]\ntrain: {{epochs: 1}}\n")
+    assert main(["train", "pets.yaml", "-q"]) == 0
+    losses = []
+    for right, name in enumerate(["cat", "dog"]):
+        capfd.readouterr()
+        assert main(["predict", "runs/pets", f"pets/test/{name}", "-q", "--proba"]) == 0
+        answers = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        losses += [-np.log(answer["probabilities"][right]) for answer in answers]
+    assert len(losses) == 4
+    assert np.mean(losses) == pytest.approx(run_evaluation("runs/pets")["loss"], rel=1e-6)
+
+
 def test_probabilities_and_the_most_probable_classes(trained, capfd):
     np.save("a.npy", pixels()[:2])
     for answer in predicted(capfd, "a.npy", "--top", "3", "--proba"):

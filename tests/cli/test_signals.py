@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.command import environment
@@ -138,3 +140,84 @@ def test_what_a_plan_is_doing_is_finished_first(folder: Path):
     assert process.returncode == 143
     assert "stopped by SIGTERM at " in rest
     assert "resume: trainctl train runs/outside/config.resolved.yaml --resume runs/outside" in rest
+
+
+# Where a signal finds a command that has nothing to save, and what that command is to write.
+OTHERS = {
+    "eval": ("trainctl.train.metrics:Accuracy.update", 3, "eval runs/whole --json out.json --junit out.xml -q"),
+    "predict": (
+        "trainctl.jobs.prediction:Predictor.answer",
+        2,
+        "predict runs/whole many.npy --batch-size 3 -o out.csv",
+    ),
+    "rehearsal": ("trainctl.train.steps:Steps._learn", 1, "train tiny.yaml train.compile=false --dry-run -o out"),
+    "check": ("trainctl.data.mnist:MNIST.gather", 2, "data check tiny.yaml --json out.json"),
+    "reading": ("trainctl.config:load_config", 1, "train tiny.yaml -o out"),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "signum"),
+    [*((place, signal.SIGTERM) for place in OTHERS), ("eval", signal.SIGINT), ("predict", signal.SIGINT)],
+)
+def test_a_signal_elsewhere_leaves_nothing_half_written(folder: Path, place: str, signum: signal.Signals):
+    at, call, words = OTHERS[place]
+    np.save(folder / "many.npy", np.zeros((10, 28, 28), np.uint8))
+    before, runs = sorted(folder.iterdir()), sorted(folder.glob("runs/*"))
+    stopped = trainctl(folder, *words.split(), at=at, call=call, signum=signum)
+    assert stopped.returncode == 128 + signum
+    assert stopped.stderr.splitlines()[-1] == f"stopped by {signum.name} before it was done"
+    assert "Traceback" not in stopped.stderr
+    assert stopped.stdout == ""
+    assert (sorted(folder.iterdir()), sorted(folder.glob("runs/*"))) == (before, runs)
+
+
+def test_an_interrupted_prediction_leaves_whole_lines_and_the_old_file(folder: Path):
+    np.save(folder / "many.npy", np.zeros((10, 28, 28), np.uint8))
+    (folder / "kept.jsonl").write_text("old\n")
+    at, call, _ = OTHERS["predict"]
+    for target in ("-", "kept.jsonl"):
+        words = ("predict", "runs/whole", "many.npy", "--batch-size", "3", "-o", target)
+        stopped = trainctl(folder, *words, at=at, call=call, signum=signal.SIGTERM)
+        assert stopped.returncode == 143
+        lines = stopped.stdout.splitlines()
+        assert [json.loads(line)["row"] for line in lines] == ([0, 1, 2] if target == "-" else [])
+    assert (folder / "kept.jsonl").read_text() == "old\n"
+    (folder / "kept.jsonl").unlink()
+
+
+def test_a_second_signal_quits_another_command_at_once(folder: Path):
+    """The first is being answered when the second comes: as a file is removed."""
+    script = COMMAND.replace("sys.exit(main(words))", AGAIN)
+    at, call, words = OTHERS["predict"]
+    command = [sys.executable, "-c", script, at, str(call), str(int(signal.SIGTERM)), "once", *words.split()]
+    stopped = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    assert stopped.returncode == -signal.SIGTERM  # 143 in a shell
+    assert stopped.stderr == ""
+    (folder / ".tmp-out.csv").unlink()
+
+
+AGAIN = """
+from pathlib import Path
+
+def unlink(self, missing_ok=False):
+    os.kill(os.getpid(), int(signum))
+
+Path.unlink = unlink
+sys.exit(main(words))
+"""
+
+
+def test_the_printed_command_goes_on_in_a_shell(folder: Path):
+    """With a space in the run's name, from the folder that the run was begun in."""
+    at, call, _, _ = PLACES["middle"]
+    words = ("train", "tiny.yaml", "train.compile=false", "-o", "runs/my ünï run", "-q")
+    stopped = trainctl(folder, *words, at=at, call=call, signum=signal.SIGINT)
+    assert stopped.returncode == 130
+    resume = stopped.stderr.splitlines()[-1].removeprefix("resume: ")
+    (folder / "trainctl").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m trainctl "$@"\n')
+    (folder / "trainctl").chmod(0o755)
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    subprocess.run(["/bin/sh", "-c", resume], cwd=folder, env=environment(PATH=path), timeout=60, check=True)
+    (folder / "trainctl").unlink()
+    assert sha256(folder / "runs/my ünï run") == sha256(folder / "runs/whole")

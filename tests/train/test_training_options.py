@@ -12,9 +12,10 @@ import pytest
 
 import trainctl
 from tests.train import tiny
-from tests.train.sessions import session
+from tests.train.sessions import session, stopped_at
 from trainctl import nn
 from trainctl.build import build
+from trainctl.jobs import run_evaluation
 from trainctl.train.averaging import Ema
 from trainctl.train.checkpoint import read_checkpoint
 from trainctl.train.events import EpochEnd, StepEnd
@@ -198,3 +199,16 @@ def test_a_pattern_that_fits_nothing_is_told_what_would():
     assert hint("*.wieght", names) == "did you mean '*.weight'?"
     assert hint("qqq", names) == "the names are 'features.0.weight', 'features.0.bias', 'head.weight'"
     assert hint("qqq", [str(n) for n in range(20)]).endswith("and 8 more")
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_training_loss_is_over_the_targets_that_count(config: Path, tmp_path: Path, accumulate: int):
+    """Without a step to speak of, it is the loss that the training split has; also where the run was resumed."""
+    more = ("loss={CrossEntropyLoss: {ignore_index: 7}}", "optimizer={SGD: {lr: 1e-30}}", "model.2.Dropout.p=0")
+    more += ("data.batch_size=11", f"train.accumulate={accumulate}", "train.epochs=1", "metrics=[]")
+    whole = [event for event in session(config, tmp_path / "whole", *more) if isinstance(event, EpochEnd)]
+    expected = run_evaluation(tmp_path / "whole", split="train")["loss"]
+    assert whole[0].train_loss == pytest.approx(expected, rel=1e-6)
+    stopped_at(config, tmp_path / "resumed", 3, *more)
+    resumed = [event for event in session(config, tmp_path / "resumed", *more) if isinstance(event, EpochEnd)]
+    assert resumed[0].train_loss == whole[0].train_loss

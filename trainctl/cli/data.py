@@ -58,7 +58,7 @@ def check(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Read all of a config's data and show what is in it; exit 4 if it is bad."""
+    """Read all of a config's data, show it; exit 4 if it is bad."""
     from trainctl.jobs.data_check import check_data
 
     check_json_target(json)
@@ -104,7 +104,7 @@ def list_(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the kinds of data a config may name, what can be made, and what there is."""
+    """List kinds of data, data that can be made, and data there is."""
     from trainctl.jobs import list_data
 
     check_json_target(json)
@@ -156,7 +156,8 @@ def _targets(split: dict[str, Any]) -> str:
     counts = list(split.get("classes", {}).values())
     if not counts:
         return ""
-    return f"{len(counts)} classes of {min(counts):,} to {max(counts):,}"
+    least, most = min(counts), max(counts)
+    return f"{len(counts)} classes of {least:,}" + (f" to {most:,}" if most > least else "")
 
 
 def _say(text: str) -> None:

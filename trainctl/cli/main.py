@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, TextIO
 
 import typer
@@ -28,6 +29,7 @@ from trainctl.cli import (
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
 from trainctl.cli.startup import collecting_seldom
+from trainctl.cli.stopping import Stopping
 from trainctl.version import __version__
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
@@ -78,20 +80,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
+    with Stopping() as stopping:
+        try:
+            return _reported(words)
+        except KeyboardInterrupt:
+            with suppress(OSError):
+                print(stopping.message, file=sys.stderr)
+            return 128 + stopping.signum
+        finally:
+            _settle(sys.stdout)
+            _settle(sys.stderr)
+
+
+def _reported(words: list[str]) -> int:
+    """Run a command line; what it raises becomes a message and an exit code."""
     try:
         with collecting_seldom():
             code = _run(words)
         sys.stdout.flush()  # here, where a full disk can still be reported
         return code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except BrokenPipeError:
         return 128 + signal.SIGPIPE  # what a shell reports of any tool whose reader left
     except Exception as error:  # all of them: the last word is a message, never a bare traceback
         return report(error, debug="--debug" in words)
-    finally:
-        _settle(sys.stdout)
-        _settle(sys.stderr)
 
 
 def _run(words: list[str]) -> int:

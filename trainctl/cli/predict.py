@@ -27,7 +27,7 @@ def predict(
     ],
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSONL, NPY, NPZ, IDX, PNG, JPEG, a folder of images, or -."),
+        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSONL, NPY, NPZ, IDX, an image, a folder of images, or -."),
     ],
     input_format: Annotated[
         Literal["csv", "tsv", "jsonl", "npy", "npz", "idx", "image"] | None,

@@ -49,6 +49,8 @@ class ImageFolder(Dataset[tuple[Any, int]]):
         (3, 32, 32)
     """
 
+    scales_images = True  # so an image that a trained model is asked about is scaled as well
+
     @classmethod
     def sample_spec(
         cls,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainctl.errors import UsageError
+from trainctl.errors import ConfigError, UsageError
 from trainctl.jobs.comparison import Baseline, check_numbers
 from trainctl.jobs.experiments import config_of
 from trainctl.jobs.gates import check_names, judge, parse_gate
@@ -88,7 +89,8 @@ def run_evaluation(
         baseline, subject, threads, deciding=compare, alpha=alpha, max_drop=max_drop
     )  # fmt: skip
     started = time.perf_counter()
-    result = subject.measure(split, _tables(subject, per_class), [against.observe] if against else [])
+    with _per_class_fits(found):
+        result = subject.measure(split, _tables(subject, per_class), [against.observe] if against else [])
     values = {"loss": result.loss, **result.metrics}
     judged = judge(gates, values)
     compared = against.compare(split, values) if against else None
@@ -146,6 +148,21 @@ def _tables(subject: Subject, per_class: bool) -> Mapping[str, Any]:
 
     tables = dict(subject.experiment.tables)
     return {**tables, PerClass.label: PerClass()} if per_class else tables
+
+
+@contextmanager
+def _per_class_fits(found: Path) -> Iterator[None]:
+    """Say of a model without classes what was asked of it; a config that names the table is told of itself."""
+    from trainctl.train.metrics import PerClass
+
+    try:
+        yield
+    except ConfigError as error:
+        reason = error.problems[0].message
+        if not reason.startswith(f"{PerClass.label} "):
+            raise
+        message = f"--per-class: the model of {found} does not answer with classes: {reason}"
+        raise UsageError(message, hint="leave out --per-class") from error
 
 
 def _labelled(table: Any, data: Any) -> Any:

@@ -108,6 +108,7 @@ class Predictor:
         self._link = link_of(parts.loss)
         self._forward = self._compiled(saved)
         self.classes = _class_names(parts)
+        self._scales_images = getattr(parts.dataset_class, "scales_images", False)
         self._columns = _column_names(loaded.config.data.dataset.args)
         self.notes: list[str] = []
 
@@ -134,7 +135,7 @@ class Predictor:
         from trainctl.data.inputs import Columns, Expected, expand
         from trainctl.train.threads import blas_threads, eager_threads
 
-        expected = Expected(self._spec, source.scale)
+        expected = Expected(self._spec, source.scale, self._scales_images)
         columns = Columns(source.id, tuple(source.drop), *self._columns)
         files = expand(list(source.paths))
         formats = [source.format or _format(path, source.stdin) for path in files]

@@ -168,7 +168,7 @@ class Loop:
         norm = None
         self.loader.set_epoch(p.epoch, start=p.samples)
         self.training_mode()
-        for total, size in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
+        for total, size, counted in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
             p.lr = optimizer.param_groups[0]["lr"]
             p.step += 1
             p.global_step += 1
@@ -178,6 +178,7 @@ class Loop:
                 yield Notice(self.notices.pop())
             p.samples += size
             p.loss_sum += total
+            meters.counted += counted
             if self.measures:
                 norm = self.steps.grad_norm
                 if norm is not None and not math.isfinite(norm):
@@ -187,7 +188,7 @@ class Loop:
                 ema.after_step()
             if after_step:
                 after_step()
-            yield StepEnd(p.epoch, p.step, p.global_step, total / size, p.lr, size, norm)
+            yield StepEnd(p.epoch, p.step, p.global_step, total / max(counted, 1), p.lr, size, norm)
             if stop.signum is not None:
                 yield from self._save(training=True)
                 self._check_stop()
@@ -207,7 +208,7 @@ class Loop:
         event = EpochEnd(
             epoch=p.epoch,
             global_step=p.global_step,
-            train_loss=p.loss_sum / p.samples,
+            train_loss=p.loss_sum / max(self.meters.counted, 1),
             val_loss=measured.loss if measured else None,
             metrics=measured.metrics if measured else {},
             lr=p.lr,

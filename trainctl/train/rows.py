@@ -21,7 +21,11 @@ def columns_of(experiment: Experiment) -> list[str]:
 
 
 class Meters:
-    """What an epoch's row says of its steps beside the loss: the learning rates of the last, the mean gradient norm.
+    """What an epoch's row says of its steps: the learning rates of the last, the mean gradient norm.
+
+    Attributes:
+        lrs: the learning rates of the last step, one a group.
+        counted: over how much the sum of the losses is: samples, or targets where the loss can ignore some.
 
     Example:
         >>> meters = Meters()
@@ -37,6 +41,7 @@ class Meters:
     def reset(self) -> None:
         """Begin an epoch."""
         self.lrs: tuple[float, ...] = ()
+        self.counted = 0
         self._sum, self._steps = 0.0, 0
 
     def after_step(self, lrs: Sequence[float], grad_norm: float | None) -> None:
@@ -52,11 +57,12 @@ class Meters:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what going on in the middle of an epoch needs."""
-        return {"lrs": list(self.lrs), "sum": self._sum, "steps": self._steps}
+        return {"lrs": list(self.lrs), "counted": self.counted, "sum": self._sum, "steps": self._steps}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
-        self.lrs, self._sum, self._steps = tuple(state["lrs"]), state["sum"], state["steps"]
+        self.lrs, self.counted = tuple(state["lrs"]), state["counted"]
+        self._sum, self._steps = state["sum"], state["steps"]
 
 
 def row_of(event: EpochEnd, columns: Sequence[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
-from trainctl.train.evaluate import is_summed
+from trainctl.train.evaluate import counted_in, is_summed
 from trainctl.train.state import rewind_to_here
 from trainctl.train.summary import device_of
 
@@ -59,8 +59,10 @@ class Steps:
             )  # fmt: skip
             self.learn, self.measure = as_plan(self.learn), as_plan(self._measure)
 
-    def over(self, batches: Iterable[Any], samples: int) -> Iterator[tuple[float, int]]:
-        """Learn from batches; yield each optimizer step's sum of losses, and over how many samples.
+    def over(self, batches: Iterable[Any], samples: int) -> Iterator[tuple[float, int, int]]:
+        """Learn from batches; yield each optimizer step's sum of losses, of how many samples, and over how much it is.
+
+        That is the samples, but the targets that count where the loss can ignore some (:func:`counted_in`).
 
         Args:
             batches: (input, target) each.
@@ -69,28 +71,30 @@ class Steps:
         if self._accumulate > 1:
             yield from self._in_groups(iter(batches), samples)
             return
-        learn, summed = self.learn, self.summed
+        learn, summed, loss = self.learn, self.summed, self._loss
         for inputs, target in batches:
-            value, size = learn(inputs, target).item(), len(target)
-            yield (value if summed else value * size), size
+            value, counted = learn(inputs, target).item(), counted_in(loss, target)
+            yield (value if summed else value * counted), len(target), counted
 
-    def _in_groups(self, batches: Iterator[Any], samples: int) -> Iterator[tuple[float, int]]:
+    def _in_groups(self, batches: Iterator[Any], samples: int) -> Iterator[tuple[float, int, int]]:
         """As :meth:`over`, several batches a step; the last group of an epoch may have fewer."""
         while samples:
             whole = min(samples, self._accumulate * self._batch_size)
-            total, seen = 0.0, 0
+            total, seen, counted = 0.0, 0, 0
             while seen < whole:
                 inputs, target = next(batches)
                 size = len(target)
                 share = trainctl.tensor(1.0 if self.summed else size / whole, device=target.device)
                 is_last = seen + size == whole and not self._clips
                 value = self.learn(inputs, target, share, seen == 0, is_last).item()
-                total, seen = total + (value if self.summed else value * size), seen + size
+                weight = counted_in(self._loss, target)
+                total, counted = total + (value if self.summed else value * weight), counted + weight
+                seen += size
             if self._clips:  # not in a plan, which cannot read gradients that another one left
                 self._clip()
                 self._optimizer.step()
             samples -= whole
-            yield total, whole
+            yield total, whole, counted
 
     @property
     def grad_norm(self) -> float | None:

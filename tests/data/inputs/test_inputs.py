@@ -219,10 +219,11 @@ def test_idx_files(tmp_path: Path):
         (np.zeros((3, 5)), "expected samples of 4 numbers, for [1, 2, 2], got [5] a sample"),
         (np.zeros(4), "got single numbers"),
         (np.zeros(()), "got a single number"),
-        (np.array([["a"] * 4]), "expected numbers, got <U1"),
-        (np.zeros((1, 4), complex), "expected numbers, got complex128"),
+        (np.array([["a"] * 4]), "expected an array of numbers, got one of <U1"),
+        (np.zeros((1, 4), complex), "expected an array of numbers, got one of complex128"),
         (np.array([[0, 0, 0, 0], [0, np.nan, 0, 0]]), "sample 1: expected finite numbers, got nan"),
-        (np.array([[{}] * 4]), "not a NumPy file of numbers"),
+        (np.zeros((1, 4), np.longdouble), "expected numbers of 64 bits at most, got float128"),
+        (np.array([[{}] * 4]), "expected an array of numbers, got one of object"),
     ],
 )
 def test_arrays_that_are_no_samples_are_refused(tmp_path: Path, array: np.ndarray, message: str):
@@ -235,13 +236,15 @@ def test_arrays_that_are_no_samples_are_refused(tmp_path: Path, array: np.ndarra
 def test_damaged_and_wrong_files_are_refused(tmp_path: Path):
     np.save(tmp_path / "a.npy", PIXELS)
     np.savez(tmp_path / "a.npz", one=PIXELS, two=PIXELS)
-    whole = (tmp_path / "a.npy").read_bytes()
+    whole, archive = (tmp_path / "a.npy").read_bytes(), (tmp_path / "a.npz").read_bytes()
     for name, data in {
         "cut.npy": whole[:-3],
         "head.npy": whole[:40],
         "x.npz": b"PK\x03\x04",
         "y.npz": whole,
         "e.npy": b"",
+        "tokens.npy": whole[:10] + b"(" + whole[11:],
+        "tokens.npz": archive.replace(b"'descr'", b'"""escr'),
     }.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
@@ -285,11 +288,13 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path):
     save_image(tmp_path / "deep.png", np.zeros((2, 2), np.uint16))
     (tmp_path / "cut.png").write_bytes((tmp_path / "big.png").read_bytes()[:20])
     (tmp_path / "text.jpg").write_text(json.dumps([1, 2]))
+    (tmp_path / "page.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n")  # for Ghostscript
     for name, message in (
         ("big.png", "expected an image of 2 x 2 pixels, got 2 x 3"),
         ("deep.png", "expected 8 bits a channel"),
-        ("cut.png", "not an intact PNG or JPEG"),
-        ("text.jpg", "not an intact PNG or JPEG"),
+        ("cut.png", "expected an intact image"),
+        ("text.jpg", "expected an intact image"),
+        ("page.jpg", "expected an intact image"),
         ("gone.png", "No such file"),
     ):
         with pytest.raises(DataError, match=message):
@@ -297,7 +302,7 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="which are no images"):
         blocks(tmp_path / "big.png", expected=TOKENS)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="a folder without PNG or JPEG images"):
+    with pytest.raises(DataError, match="a folder without images"):
         expand([str(tmp_path / "empty")])
 
 

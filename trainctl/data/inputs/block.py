@@ -51,6 +51,7 @@ class Expected:
     Attributes:
         spec: its shape and type.
         scale: what numbers (not bytes) are divided by.
+        scales_images: whether images of another size are scaled, as the data set does it.
 
     Example:
         >>> expected = Expected(ArraySpec((1, 2, 2)))
@@ -60,6 +61,7 @@ class Expected:
 
     spec: ArraySpec
     scale: float | None = None
+    scales_images: bool = False
 
     @property
     def size(self) -> int:
