@@ -7,12 +7,9 @@ rule here does not cover (a first step, another dtype, ``amsgrad``) takes the op
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from array import array
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -25,14 +22,11 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
-from trainctl.optim.adam import Adam
-from trainctl.optim.adamw import AdamW
 from trainctl.optim.hooked import with_hooks
 from trainctl.optim.optimizer import Optimizer
-from trainctl.optim.sgd import SGD
 from trainctl.optim.updates import count_step
-from trainctl.plan.kernels import optimizer_loops as loops
-from trainctl.plan.kernels.optimizer_witness import Witness
+from trainctl.plan.kernels.optimizer_rules import RULES, Rule
+from trainctl.plan.kernels.optimizer_witness import Options, Witness
 from trainctl.plan.linking import linked
 from trainctl.plan.lowering import Context, MadeLater, Parts, Run, Workspace, cut, one_by_one, plain_float
 from trainctl.plan.table_gradient import TableGradient
@@ -40,67 +34,6 @@ from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
 _ARRAY = operator.attrgetter("_array")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How an optimizer changes a parameter.
-
-    Attributes:
-        loop: the compiled form.
-        row_loop: the same for a gradient of rows.
-        blocks: the same as NumPy calls on a block, with two more blocks of scratch.
-        state_of: from a group's options and a parameter's state to what is changed with the parameter; None where the
-            rule does not hold.
-        numbers: from a group's options and which step it is to the numbers that the loops unpack.
-        counts: whether they depend on the latter, so that a state has a count.
-    """
-
-    loop: jit.Kernel
-    row_loop: jit.Kernel
-    blocks: Callable[..., None]
-    state_of: Callable[[dict[str, Any], dict[str, Any]], list[Tensor] | None]
-    numbers: Callable[[dict[str, Any], float], tuple[float, ...]]
-    counts: bool = False
-
-
-def _nothing(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    return [] if group["momentum"] == 0 else None
-
-
-def _descent(group: dict[str, Any], step: float) -> tuple[float, ...]:
-    return float(group["lr"]), -1 if group["maximize"] else 1, group["weight_decay"]
-
-
-def _velocity(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    buffer = state.get("momentum_buffer")
-    return None if buffer is None or group["momentum"] == 0 else [buffer]
-
-
-def _accelerated(group: dict[str, Any], step: float) -> tuple[float, ...]:
-    return *_descent(group, step), group["momentum"], 1 - group["dampening"], group["nesterov"]
-
-
-def _means(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    if group["amsgrad"] or not state or float(group["betas"][0]) <= 0.5:  # a mean moves by another formula then
-        return None
-    return [state["exp_avg"], state["exp_avg_sq"]]
-
-
-def _adaptive(group: dict[str, Any], step: float) -> tuple[float, ...]:
-    lr, (beta1, beta2) = float(group["lr"]), map(float, group["betas"])
-    decay, apart = group["weight_decay"], group["decoupled_weight_decay"]
-    return (
-        lr / (1 - beta1**step), -1 if group["maximize"] else 1, 0 if apart else decay, 1 - lr * decay if apart else 1,
-        math.sqrt(1 - beta2**step), group["eps"], 1 - beta1, beta2, 1 - beta2,
-    )  # fmt: skip
-
-
-_DESCEND = Rule(loops.descend, loops.descend_rows, loops.descend_blocks, _nothing, _descent)
-_ACCELERATE = Rule(loops.accelerate, loops.accelerate_rows, loops.accelerate_blocks, _velocity, _accelerated)
-_ADAPT = Rule(loops.adapt, loops.adapt_rows, loops.adapt_blocks, _means, _adaptive, counts=True)
-
-RULES: dict[type[Optimizer], tuple[Rule, ...]] = {SGD: (_ACCELERATE, _DESCEND), Adam: (_ADAPT,), AdamW: (_ADAPT,)}
 
 
 class Update:
@@ -208,6 +141,7 @@ class FusedStep(MadeLater):
         self._planned: list[Update] = []
         self._bound_to: list[tuple[Tensor, dict[str, Any], dict[str, Any], Update]] = []
         self._witness: Witness | None = None
+        self._options, self._has_new_options = Options(optimizer), True
         self.parts: Run = Parts([], context.pool)
         self.run: Run | None = None
         self._step = with_hooks(self._without_hooks)
@@ -243,6 +177,7 @@ class FusedStep(MadeLater):
             else:
                 update.set(update.rule.numbers(group, count_step(state) if update.rule.counts else 0))
                 parameter._bump_version()
+        self._has_new_options = True  # the numbers are those of this step's options now
         self.run()
         self._watch(given, states)
 
@@ -262,11 +197,21 @@ class FusedStep(MadeLater):
     # -- as a part of what leaves the gradients -----------------------------------------------------------
 
     def is_as_before(self) -> bool:
-        """Return whether a step would be the one before, on new gradients in the same places."""
+        """Return whether a step would be the one before, on new gradients in the same places and with other numbers."""
         optimizer = self.optimizer
-        if self._witness is None or optimizer._stepping or optimizer._has_step_hooks():
+        if self._witness is None or optimizer._stepping or optimizer._has_step_hooks() or not self._witness.holds():
             return False
-        return self._witness.holds()
+        if not self._options.hold():
+            self._options, self._has_new_options = Options(optimizer), True
+        if self._has_new_options and not self._rules_hold():
+            return False
+        return self._options.are_constant
+
+    def _rules_hold(self) -> bool:
+        return all(
+            next((rule for rule in self._rules if rule.state_of(group, state) is not None), None) is update.rule
+            for _, group, state, update in self._bound_to
+        )
 
     def takes(self, gradients: dict[int, Array]) -> bool:
         """Return whether the last step took these gradients, by their parameters' ids, and no others."""
@@ -280,6 +225,9 @@ class FusedStep(MadeLater):
         for _, group, state, update in self._bound_to:
             if update.rule.counts:
                 update.set(update.rule.numbers(group, float(state["step"]._array + 1)))
+            elif self._has_new_options:
+                update.set(update.rule.numbers(group, 0))
+        self._has_new_options = False
 
     def settle(self) -> None:
         """Take note that the step was taken."""
