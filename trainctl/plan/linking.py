@@ -21,11 +21,15 @@ class Linked:
     Args:
         groups: one after another; what is in a group is independent of each other.
         pool: the threads.
+
+    Attributes:
+        groups: the same.
     """
 
     uses_numpy = False
 
     def __init__(self, groups: list[Group], pool: Pool) -> None:
+        self.groups = groups
         self._program, self._execute = Program(groups), pool.execute
 
     def __call__(self) -> None:
@@ -55,7 +59,7 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
         notes.clear()
 
     for run in runs:
-        group = _group_of(run)
+        group = group_of(run)
         if group is not None and len(group) == 1 and groups and len(groups[-1]) == 1:
             groups[-1] = [groups[-1][0] + group[0]]  # one thread does both, and nobody waits in between
         elif group is not None:
@@ -80,7 +84,7 @@ def loops_in(runs: Iterable[Run]) -> Iterator[Kernel]:
             yield from run.loops()
 
 
-def _group_of(run: Run) -> Group | None:
+def group_of(run: Run) -> Group | None:
     """Return a run's independent parts, each as its calls in order; None if one is not a compiled loop's."""
     parts = run.calls if isinstance(run, Parts) else [run]
     tasks = [_calls_of(part) for part in parts]

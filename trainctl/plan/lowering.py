@@ -111,18 +111,18 @@ class InOrder:
 class Note:
     """A call that changes no array, such as giving a leaf its gradient: it may wait for compiled loops that follow it.
 
-    Args:
+    Attributes:
         call: what is done.
     """
 
     uses_numpy = False
 
     def __init__(self, call: Run) -> None:
-        self._call = call
+        self.call = call
 
     def __call__(self) -> None:
         """Do it."""
-        self._call()
+        self.call()
 
 
 class MadeLater(ABC):
