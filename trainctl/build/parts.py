@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trainctl.build.outputs import Comparison, Declared
+from trainctl.build.flow import Flow
+from trainctl.build.losses import compare, make_loss
+from trainctl.build.model import Modeller
 from trainctl.build.schedules import try_scheduler
-from trainctl.build.summary import LayerSummary, ModelSummary
-from trainctl.build.words import BATCH, checked_spec, dtype_of, shape_words
+from trainctl.build.summary import ModelSummary
+from trainctl.build.walk import Walker
+from trainctl.build.words import BATCH, attempted, blamed, checked_spec, dtype_of, made
 from trainctl.errors import ConfigError, Problem
-from trainctl.registry import TABLES, Entry, Kind, resolve
+from trainctl.registry import Kind, resolve
 
 if TYPE_CHECKING:
-    from trainctl.autograd import Tensor
     from trainctl.backend.devices import device
     from trainctl.config import Component, LoadedConfig
-    from trainctl.data.spec import SampleSpec
+    from trainctl.data.spec import ArraySpec, SampleSpec
 
 Path = tuple[str | int, ...]
-
-# What constructors, layers and losses raise at arguments or shapes they cannot work with.
-_REFUSALS = (ArithmeticError, AssertionError, IndexError, MemoryError, RuntimeError, TypeError, ValueError)
-
-# How PyTorch's messages, which the constructors keep to, spell an argument's name.
-_SPELLED = {
-    "lr": "learning rate",
-    "eps": "epsilon value",
-    "betas": "beta parameter",
-    "start_factor": "starting multiplicative factor",
-    "end_factor": "ending multiplicative factor",
-    "schedulers": "got no scheduler",
-}
 
 
 class Parts:
@@ -46,18 +34,17 @@ class Parts:
     def __init__(self, loaded: LoadedConfig) -> None:
         self.loaded, self.config = loaded, loaded.config
         self.problems: list[Problem] = []
-        self.layers: list[Any] = []
-        self.rows: list[LayerSummary] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
         self.sample = self._sample()
-        self.inputs: Any = self.sample.inputs
         self.device = self._device()
         self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
-        self.model, output = self._make_model()
-        self.loss = self._make("loss", ("loss",), self.config.loss)
-        if output is not None and self.loss is not None:
-            self._check_output(output)
+        self.walker = Walker(loaded, self._report)
+        modeller = Modeller(self.walker, self._inputs())
+        self.model, outputs = modeller.model, modeller.outputs
+        self.loss = make_loss(self.config.loss, self._make)
+        if self.loss is not None and outputs and all(each.batch is not None for each in outputs.values()):
+            compare(self.config, self.loss, outputs, self.sample.target, self._report)
         self.model.to(self.device)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
@@ -71,7 +58,9 @@ class Parts:
     @property
     def summary(self) -> ModelSummary:
         """The layers with what each gives."""
-        return ModelSummary(self.inputs.shape, tuple(self.rows))
+        inputs = self.sample.inputs
+        first = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
+        return ModelSummary(first.shape, tuple(self.walker.rows))
 
     def dataset(self, *, train: bool) -> Any:
         """The dataset's training or test part."""
@@ -85,31 +74,21 @@ class Parts:
     def _report(self, path: Path, message: str, hint: str | None = None) -> None:
         self.problems.append(self.loaded.problem(path, message, hint))
 
-    def _attempt(self, path: Path, what: str, act: Callable[[], Any]) -> Any:
+    def _attempt(self, kind: Kind, path: Path, name: str, act: Callable[[], Any]) -> Any:
         """What ``act`` gives; None, and a mistake at ``path``, where it refuses."""
-        try:
-            return act()
-        except _REFUSALS as error:
-            self._report(path, f"{what}: {error}")
-            return None
+        result, refused = attempted(kind, name, act)
+        if refused is not None:
+            self._report(path, f"{'.'.join(map(str, path))}: {name}: {refused}")
+        return result
 
     # -- the parts --------------------------------------------------------------------------------
 
-    def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: int) -> Any:
-        made = resolve(kind, component.name)
-        try:
-            return made(*first, **{**component.args, **sizes})
-        except _REFUSALS as error:
-            blamed = [name for name in component.args if self._blames(error, (*path, component.name, name))]
-            where = (*path, component.name, blamed[0]) if blamed else path
-            self._report(where, f"{'.'.join(map(str, path))}: {component.name}: {error}")
-            return None
-
-    def _blames(self, error: Exception, path: Path) -> bool:
-        """Whether an error names an argument that is not left at its default."""
-        name = _SPELLED.get(str(path[-1]), path[-1])
-        named = re.search(rf"\b{name}\b", str(error), re.IGNORECASE)
-        return named is not None and self.loaded.origin(path) != "default"
+    def _make(self, kind: Kind, path: Path, component: Component, *first: Any, **sizes: Any) -> Any:
+        result, refused = made(kind, component, *first, **sizes)
+        if refused is not None:
+            where = blamed(self.loaded, refused, path, component)
+            self._report(where, f"{'.'.join(map(str, path))}: {component.name}: {refused}")
+        return result
 
     def _make_each(self, kind: Kind, path: Path, components: Sequence[Component]) -> list[Any]:
         return [self._make(kind, (*path, index), each) for index, each in enumerate(components)]
@@ -129,135 +108,37 @@ class Parts:
             return CPU
         return device(self.config.device)
 
-    def _make_model(self) -> tuple[Any, Tensor | None]:
-        """The model, and what it makes of the zeros; None where that is not known."""
-        from trainctl.nn import Sequential
-
-        output: Tensor | None = self._zeros_from_data()
-        for index, component in enumerate(self.config.model):
-            output = self._add_layer(index, component, output)
-        return Sequential(*self.layers), output
-
     def _sample(self) -> SampleSpec:
         """What the data says of its samples; without that there is nothing to check the rest against."""
         path, args = ("data", "dataset"), self.config.data.dataset.args
-        what = f"data.dataset: {self.data_name}"
         sample: SampleSpec | None = self._attempt(
-            path, what, lambda: checked_spec(self.dataset_class.sample_spec(**args))
+            "dataset", path, self.data_name, lambda: checked_spec(self.dataset_class.sample_spec(**args))
         )
         if sample is None:
             raise ConfigError(self.problems)
         return sample
 
-    def _zeros_from_data(self) -> Tensor:
+    def _inputs(self) -> Flow | dict[str, Flow]:
+        """Zeros as the data has them; several inputs by name."""
+        inputs = self.sample.inputs
+        if isinstance(inputs, Mapping):
+            return {name: self._zeros(spec, f"the data's '{name}'", ()) for name, spec in inputs.items()}
+        return self._zeros(inputs, "the data", self.transforms)
+
+    def _zeros(self, spec: ArraySpec, source: str, transforms: Sequence[Any]) -> Flow:
+        """A batch of zeros, after the transforms of a sample."""
         from trainctl.autograd.ops.creation import zeros
 
-        sample = zeros(self.inputs.shape, dtype=dtype_of(self.inputs.dtype))
-        for index, transform in enumerate(self.transforms):
+        sample = zeros(spec.shape, dtype=dtype_of(spec.dtype))
+        for index, transform in enumerate(transforms):
             if transform is not None:
-                path = ("data", "transforms", index)
-                what = f"data.transforms.{index}: {self.config.data.transforms[index].name}"
-                changed = self._attempt(path, what, partial(transform, sample))
+                path, name = ("data", "transforms", index), self.config.data.transforms[index].name
+                changed = self._attempt("transform", path, name, partial(transform, sample))
                 sample = sample if changed is None else changed
-        return zeros(BATCH, *sample.shape, dtype=sample.dtype)
-
-    def _add_layer(self, index: int, component: Component, batch: Tensor | None) -> Tensor | None:
-        """Make a layer and try it; its output, None where it has none or the input is not known."""
-        entry, path = TABLES["layer"][component.name], ("model", index)
-        if batch is None:
-            batch = self._attempt(path, f"model.{index}: {component.name}", lambda: _declared_input(entry, component))
-        elif entry.input_shape and batch.ndim != len(entry.input_shape):
-            takes = f"{component.name} takes [{', '.join(entry.input_shape)}]"
-            self._report(path, f"model.{index}: {takes}, got {self._input_words(index, batch)}")
-            return None
-        if batch is None and not entry.inferred.keys() <= component.args.keys():
-            return None
-        sizes = self._sizes(index, component, batch) if batch is not None else {}
-        layer = self._make("layer", path, component, **sizes)
-        if layer is None or batch is None:
-            return None
-        self.layers.append(layer)
-        return self._try_layer(index, layer, batch)
-
-    def _sizes(self, index: int, component: Component, batch: Tensor) -> dict[str, int]:
-        """The arguments that follow from the input; a mistake where the config gives another value."""
-        sizes = {}
-        for name, axis in TABLES["layer"][component.name].inferred.items():
-            sizes[name] = size = batch.shape[axis]
-            given = component.args.get(name, size)
-            if given != size:
-                layer = f"model.{index}: {component.name}({name}={given})"
-                message = f"{layer} does not fit its input {self._input_words(index, batch)}"
-                flat = batch[0].numel() == given
-                hint = "put `Flatten` before it" if flat else f"write `{name}: {size}`, or leave {name} out"
-                path = ("model", index, component.name, name)
-                self._report(path, f"{message}: expected {name} {size}, got {given}", hint)
-        return sizes
-
-    def _try_layer(self, index: int, layer: Any, batch: Tensor) -> Tensor | None:
-        name = self.config.model[index].name
-        what = f"model.{index}: {name} does not take {self._input_words(index, batch)}"
-        output = self._attempt(("model", index), what, lambda: _evaluated(layer, batch))
-        if output is None:
-            return None
-        if output.shape[:1] != (BATCH,) or output.numel() == 0:
-            message = f"model.{index}: {name} makes {list(output.shape)} of a batch {list(batch.shape)}"
-            self._report(("model", index), message, "the first dimension must stay, and no other may be 0")
-            return None
-        parameters = sum(parameter.numel() for parameter in layer.parameters())
-        self.rows.append(LayerSummary(f"model.{index}", repr(layer), tuple(output.shape[1:]), parameters))
-        return output
-
-    def _input_words(self, index: int, batch: Tensor) -> str:
-        source = f"model.{index - 1} ({self.config.model[index - 1].name})" if index else "the data"
-        return f"{shape_words(batch.shape[1:])} from {source}"
-
-    def _check_output(self, output: Tensor) -> None:
-        """Whether the loss can compare what the model gives with what the data says is right."""
-        last = len(self.config.model) - 1
-        comparison = Comparison(
-            loss=self.config.loss.name,
-            path=("loss",),
-            make=self.loss,
-            output=output,
-            target=self.sample.target,
-            data=self.data_name,
-            last=(("model", last), f"model.{last}"),
-            declared=self._declared(),
-        )
-        for mistake in comparison.mistakes():
-            self._report(*mistake)
-
-    def _declared(self) -> Declared | None:
-        """The argument that last said how wide an output is."""
-        for index, component in reversed(list(enumerate(self.config.model))):
-            argument = TABLES["layer"][component.name].output
-            if argument:
-                path = ("model", index, component.name, argument)
-                return Declared(path, f"model.{index}", component.args[argument])
-        return None
+        return Flow(zeros(BATCH, *sample.shape, dtype=sample.dtype), source, high=spec.high)
 
     def _make_optimizer(self) -> Any:
         parameters = list(self.model.parameters())
         if not parameters and self.problems:
             return None  # a layer that was refused may be the one that has them
         return self._make("optimizer", ("optimizer",), self.config.optimizer, parameters)
-
-
-def _declared_input(entry: Entry, component: Component) -> Tensor | None:
-    """A batch as a layer says it wants it, to go on with after a mistake; None where it does not say."""
-    from trainctl.autograd.ops.creation import zeros
-
-    declared = [component.args[name] for name, axis in entry.inferred.items() if axis == -1 and name in component.args]
-    return zeros(BATCH, *declared) if declared else None
-
-
-def _evaluated(layer: Any, batch: Tensor) -> Tensor:
-    """A layer's output in evaluation mode, which draws no random numbers."""
-    from trainctl.autograd.grad_mode import no_grad
-
-    layer.eval()
-    with no_grad():
-        output: Tensor = layer(batch)
-    layer.train()
-    return output

@@ -27,7 +27,7 @@ class ModelSummary:
     """What a model is made of.
 
     Attributes:
-        input_shape: of one sample, without the batch.
+        input_shape: of one sample, without the batch; with several inputs, the first one's.
         layers: in their order.
     """
 

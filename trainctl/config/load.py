@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from trainctl.config.components import Component
+from trainctl.config.blocks import entries, layers_of
+from trainctl.config.components import Component, parse
 from trainctl.config.dump import dump, plain
 from trainctl.config.files import read_text
+from trainctl.config.losses import WEIGHTS, Losses
+from trainctl.config.models import OUTPUTS, Graph
 from trainctl.config.overrides import overridden
-from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of
+from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of, used_at
 from trainctl.config.reader import read
-from trainctl.config.schema import Config, Section
+from trainctl.config.schema import Config
+from trainctl.config.section import Section
 from trainctl.config.tree import Node, Path, Place
 from trainctl.errors import ConfigError, Problem
+from trainctl.registry import Names, extended
 
 
 class Setting(NamedTuple):
@@ -37,6 +42,7 @@ class LoadedConfig:
         config: the values, defaults included.
         file: the file's name as it was given.
         tree: what was written.
+        names: its blocks and the classes of its plugins.
 
     Example:
         >>> loaded = load_config("configs/mlp.yaml", environ={})
@@ -51,6 +57,7 @@ class LoadedConfig:
     config: Config
     file: str
     tree: Node
+    names: Names = field(default_factory=dict, compare=False, repr=False)
 
     def locate(self, path: Path) -> Place:
         """Where a key path such as ``("model", 1, "Linear")`` is written, or what encloses it.
@@ -69,6 +76,14 @@ class LoadedConfig:
         nodes = list(self.tree.walk(path))
         return nodes[-1].place.origin if len(nodes) > len(path) else "default"
 
+    def layers_of(self, use: Component) -> list[Component]:
+        """The layers that a use of a block stands for."""
+        return [parse("layer", layer) for layer in layers_of(use, self.config.blocks)]
+
+    def used_at(self, path: Path) -> str:
+        """Where a block is used, for the message of a mistake in it."""
+        return used_at(self.tree, path)
+
     def describe(self) -> list[Setting]:
         """Every value of the resolved config, in its order."""
         return [Setting(path, value, self.origin(path)) for path, value in _leaves((), self.config)]
@@ -81,16 +96,32 @@ class LoadedConfig:
 def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """The values that hold no others; an argument counts as one, whatever it is."""
     if isinstance(value, Section):
-        for name, child in value:
+        for name, info in type(value).model_fields.items():
+            yield from _leaves((*path, info.alias or name), getattr(value, name))
+    elif isinstance(value, Losses):
+        yield from _leaves(path, {**value.parts, **({WEIGHTS: value.weights} if value.weights else {})})
+    elif isinstance(value, Graph):
+        yield from _leaves(path, {**value.nodes, OUTPUTS: value.outputs})
+    elif isinstance(value, dict) and value:
+        for name, child in value.items():
             yield from _leaves((*path, name), child)
     elif isinstance(value, tuple) and value:
         for index, child in enumerate(value):
             yield from _leaves((*path, index), child)
     elif isinstance(value, Component) and value.args:
         for name, argument in value.args.items():
-            yield (*path, value.name, name), plain(argument)
+            below = (*path, value.name, name)
+            if _holds_parts(argument):
+                yield from _leaves(below, argument)
+            else:
+                yield below, plain(argument)
     else:
         yield path, plain(value)
+
+
+def _holds_parts(argument: Any) -> bool:
+    """Whether an argument is a list of components, or of lists of them."""
+    return isinstance(argument, tuple) and any(isinstance(each, Component) or _holds_parts(each) for each in argument)
 
 
 def load_config(
@@ -151,13 +182,21 @@ def _load(
     if tree is None or tree.value is None:
         raise ConfigError([Problem("the file is empty", file)], hint="see configs/mlp.yaml for a whole config")
     tree, unset = overridden(tree, sets, environ, flags)
-    config, unfit = _check(tree, file)
+    names: Names = {"layer": entries(_below(tree, "blocks"))}
+    with extended(names):
+        config, unfit = _check(tree, file)
     broken = {(each.line, each.column) for each in problems}
     problems += [each for each in unfit if each.line is None or (each.line, each.column) not in broken]
     problems += unset
     if problems or config is None:
         raise ConfigError(in_file_order(problems))
-    return LoadedConfig(config, file, tree)
+    return LoadedConfig(config, file, tree, names)
+
+
+def _below(tree: Node, key: str) -> Any:
+    """The plain value under a key, None where there is none."""
+    node = tree.child(key)
+    return node.plain() if node else None
 
 
 def _check(tree: Node, file: str) -> tuple[Config | None, list[Problem]]:

@@ -23,12 +23,16 @@ class Fault:
         message: the mistake; the path will be put before it.
         hint: how to mend it.
         at: whether the key or the value is to blame.
+        root: whether the path begins at the config's root, wherever the mistake was found.
+        used: the key path of the use of a block, of a mistake that its values make in the block.
     """
 
     path: Path
     message: str
     hint: str | None = None
     at: Literal["key", "value"] = "value"
+    root: bool = False
+    used: Path | None = None
 
 
 class Faults(ValueError):
@@ -58,7 +62,7 @@ def _faults(item: Mapping[str, Any], model: type[BaseModel], value: Any) -> Iter
     path, field, siblings = _field(model, item["loc"])
     inner = item.get("ctx", {}).get("error")
     if isinstance(inner, Faults):
-        yield from (replace(fault, path=item["loc"] + fault.path) for fault in inner.faults)
+        yield from (fault if fault.root else replace(fault, path=item["loc"] + fault.path) for fault in inner.faults)
     elif field is None:
         yield Fault(path, "unknown key", did_you_mean(str(path[-1]), siblings), "key")
     elif item["type"] == "missing" and path == item["loc"]:
@@ -107,13 +111,21 @@ def place_of(tree: Node, path: Path, at: Literal["key", "value"] = "value") -> P
 
 def located(faults: Iterable[Fault], tree: Node) -> list[Problem]:
     """The mistakes at their places."""
-    return [_located(fault, place_of(tree, fault.path, fault.at)) for fault in faults]
+    return [_located(fault, tree) for fault in faults]
 
 
-def _located(fault: Fault, place: Place) -> Problem:
-    path = dotted(fault.path)
+def _located(fault: Fault, tree: Node) -> Problem:
+    place, path = place_of(tree, fault.path, fault.at), dotted(fault.path)
+    message = fault.message + (f" ({used_at(tree, fault.used)})" if fault.used else "")
     said_by_place = not path or place.file == f"--set {path}"
-    return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", fault.hint)
+    return place.problem(message if said_by_place else f"{path}: {message}", fault.hint)
+
+
+def used_at(tree: Node, path: Path) -> str:
+    """Where a block is used, for the message of a mistake in it."""
+    place = place_of(tree, path)
+    where = f"{place.file}:{place.line}:{place.column}" if place.line else place.file
+    return f"used as {dotted(path)} at {where}"
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:

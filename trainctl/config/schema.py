@@ -5,38 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, PlainValidator, Strict, ValidationInfo, field_validator
 
+from trainctl.config.blocks import Block, parse_blocks, use_faults
 from trainctl.config.components import Component, parse
-from trainctl.config.problems import Fault, Faults, misfit
+from trainctl.config.losses import Losses, parse_loss
+from trainctl.config.models import Model, parse_model, parts_of
+from trainctl.config.problems import Fault, Faults
+from trainctl.config.section import Section
 from trainctl.config.words import Expected, did_you_mean
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
-Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
-Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
+Loss = Annotated[Component | Losses, PlainValidator(parse_loss), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
 Optimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
 Scheduler = Annotated[Component, PlainValidator(partial(parse, "scheduler")), Expected("a scheduler")]
 Transform = Annotated[Component, PlainValidator(partial(parse, "transform")), Expected("a transform")]
 
 
-def _not_empty(layers: tuple[Component, ...]) -> tuple[Component, ...]:
-    if not layers:
-        raise Faults([misfit((), "at least one layer", [])])
-    return layers
-
-
 # Not strict: YAML's lists become tuples.
-Layers = Annotated[tuple[Layer, ...], Strict(False), AfterValidator(_not_empty), Expected("a list of layers")]
 Metrics = Annotated[tuple[Metric, ...], Strict(False), Expected("a list of metrics")]
 Transforms = Annotated[tuple[Transform, ...], Strict(False), Expected("a list of transforms")]
 
@@ -48,12 +35,6 @@ Name = Annotated[  # also a folder's name: no separators, and at most 240 bytes 
     Expected("a string of up to 60 letters, digits, spaces and '_-.+', the first a letter, a digit or '_'"),
 ]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"), Expected("auto, cpu, cuda or cuda:N")]
-
-
-class Section(BaseModel):
-    """A mapping of the config: an unknown key is a mistake, and no value is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SplitConfig(Section):
@@ -109,6 +90,8 @@ class Config(Section):
     Attributes:
         name: the run's; its directory is ``runs/<name>``.
         seed: of the initial weights, the split and the order of the samples.
+        blocks: layers under names, with parameters, for the model.
+        model: a list of layers, one class, or a graph of named nodes.
         scheduler: how the learning rate changes; None leaves it as the optimizer has it.
     """
 
@@ -117,12 +100,23 @@ class Config(Section):
     device: Device = "auto"
     threads: Literal["auto"] | Positive = "auto"
     data: DataConfig
-    model: Layers
+    blocks: Annotated[dict[str, Block], PlainValidator(parse_blocks), Expected("a mapping of names to blocks")] = Field(
+        {}
+    )
+    model: Annotated[Model, PlainValidator(parse_model), Expected("a list of layers")]
     loss: Loss
     optimizer: Optimizer
     scheduler: Scheduler | None = None
     metrics: Metrics = ()
     train: TrainConfig
+
+    @field_validator("model")
+    @classmethod
+    def _blocks_take_what_they_get(cls, model: Model, info: ValidationInfo) -> Model:
+        faults = use_faults(parts_of(model), info.data["blocks"]) if "blocks" in info.data else []
+        if faults:
+            raise Faults(faults)
+        return model
 
     @field_validator("metrics")
     @classmethod
