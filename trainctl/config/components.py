@@ -208,8 +208,8 @@ def _parts(kind: Kind) -> Any:
 
 def _branches(kind: Kind) -> Any:
     """A list of such lists."""
-    parts = _parts(kind)
-    return Annotated[tuple[parts, ...], Expected(f"a list of lists of {kind}s")]
+    lists: Any = tuple  # whose items' type is only known here
+    return Annotated[lists[_parts(kind), ...], Expected(f"a list of lists of {kind}s")]
 
 
 def _or_reference(hint: Any) -> Any:

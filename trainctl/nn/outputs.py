@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainctl.autograd.tensor import Tensor
-from trainctl.nn.modules.container import ModuleDict
 from trainctl.nn.modules.module import Module
+from trainctl.nn.structure import Named
 
 
 class OutputLoss(Module):
@@ -31,7 +31,7 @@ class OutputLoss(Module):
 
     def __init__(self, losses: Mapping[str, Module], weights: Mapping[str, float]) -> None:
         super().__init__()
-        self.losses, self.weights = ModuleDict(dict(losses)), dict(weights)
+        self.losses, self.weights = Named(losses), dict(weights)
         reductions = {getattr(each, "reduction", "mean") for each in losses.values()}
         if len(reductions) > 1 and "sum" in reductions:
             raise ValueError("expected the same reduction of every loss, sum or mean")

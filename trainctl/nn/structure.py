@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainctl.autograd.ops.joining import cat
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn.modules import container
-from trainctl.nn.modules.container import ModuleDict, ModuleList
+from trainctl.nn.modules.container import ModuleList
 from trainctl.nn.modules.module import Module
 
 Merge = Literal["cat", "sum", "mean", "mul"]
@@ -130,6 +130,30 @@ def merged(tensors: Sequence[Tensor], merge: Merge, dim: int = 1) -> Tensor:
     return total / len(tensors) if merge == "mean" else total
 
 
+class Named(Module):
+    """Modules under any names, those of a module's own methods included.
+
+    Args:
+        modules: by name.
+
+    Example:
+        >>> from trainctl import nn
+        >>> [name for name, _ in Named({"half": nn.Linear(1, 1)}).named_parameters()]
+        ['half.weight', 'half.bias']
+    """
+
+    def __init__(self, modules: Mapping[str, Module]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Return the names and the modules."""
+        return self._modules.items()
+
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[name]
+
+
 class Node(Module):
     """One node of a :class:`Graph`: what it takes, merged or as it is, through layers.
 
@@ -170,7 +194,7 @@ class Graph(Module):
 
     def __init__(self, nodes: Mapping[str, Node], outputs: Sequence[str]) -> None:
         super().__init__()
-        self.nodes = ModuleDict(dict(nodes))
+        self.nodes = Named(nodes)
         self.outputs = tuple(outputs)
 
     def forward(self, *args: Tensor, **inputs: Tensor) -> Any:
