@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ from trainctl.build.model import Modeller
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import ModelSummary
 from trainctl.build.walk import Walker
-from trainctl.build.words import BATCH, attempted, blamed, checked_spec, dtype_of, made
+from trainctl.build.words import BATCH, attempted, blamed, checked_spec, dtype_of, made, read_spec
 from trainctl.errors import ConfigError, Problem
-from trainctl.registry import Kind, resolve
+from trainctl.registry import TABLES, Kind, resolve
+from trainctl.train.batches import OutputMetric
 
 if TYPE_CHECKING:
     from trainctl.backend.devices import device
@@ -36,9 +38,11 @@ class Parts:
         self.problems: list[Problem] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
-        self.sample = self._sample()
         self.device = self._device()
         self.transforms = self._make_each("transform", ("data", "transforms"), self.config.data.transforms)
+        if self.transforms and not self._takes("transform"):
+            self._report(("data", "transforms"), f"data.transforms: {self.data_name} takes no transform")
+        self.sample = self._sample()
         self.walker = Walker(loaded, self._report)
         modeller = Modeller(self.walker, self._inputs())
         self.model, outputs = modeller.model, modeller.outputs
@@ -49,7 +53,11 @@ class Parts:
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
         metrics = self._make_each("metric", ("metrics",), self.config.metrics)
-        self.metrics = {component.name: each for component, each in zip(self.config.metrics, metrics, strict=True)}
+        first = next(iter(outputs), "")  # of several outputs, the one that metrics measure
+        self.metrics = {
+            component.name: OutputMetric(each, first) if first and each is not None else each
+            for component, each in zip(self.config.metrics, metrics, strict=True)
+        }
         if self.config.scheduler and self.optimizer and None not in metrics:
             try_scheduler(self.config, self._make_optimizer(), self.metrics, self._make, self._report)
         if self.problems:
@@ -63,11 +71,33 @@ class Parts:
         return ModelSummary(first.shape, tuple(self.walker.rows))
 
     def dataset(self, *, train: bool) -> Any:
-        """The dataset's training or test part."""
+        """The dataset's training or test part; None where it has no test part.
+
+        Raises:
+            ConfigError: a plugin's dataset refuses to be made.
+        """
+        if not train and not self._takes("train"):
+            return None
+        made_of = partial(self._read, train=train)
+        if TABLES["dataset"][self.data_name].made is None:
+            return made_of()
+        dataset = self._attempt("dataset", ("data", "dataset"), self.data_name, made_of)
+        if dataset is None:
+            raise ConfigError(self.problems)
+        return dataset
+
+    def _takes(self, argument: str) -> bool:
+        """Whether the dataset's constructor has an argument; a plugin's may go without ``train`` or ``transform``."""
+        parameters = inspect.signature(self.dataset_class).parameters.values()
+        return any(each.name == argument or each.kind is each.VAR_KEYWORD for each in parameters)
+
+    def _read(self, *, train: bool) -> Any:
         from trainctl.data import Compose
 
         transform = Compose(self.transforms) if self.transforms else None
-        return self.dataset_class(**self.config.data.dataset.args, train=train, transform=transform)
+        given = {"train": train, "transform": transform}
+        kept = {name: value for name, value in given.items() if self._takes(name)}
+        return self.dataset_class(**self.config.data.dataset.args, **kept)
 
     # -- reporting --------------------------------------------------------------------------------
 
@@ -111,9 +141,14 @@ class Parts:
     def _sample(self) -> SampleSpec:
         """What the data says of its samples; without that there is nothing to check the rest against."""
         path, args = ("data", "dataset"), self.config.data.dataset.args
-        sample: SampleSpec | None = self._attempt(
-            "dataset", path, self.data_name, lambda: checked_spec(self.dataset_class.sample_spec(**args))
-        )
+        cls = self.dataset_class
+
+        def look() -> SampleSpec:
+            if hasattr(cls, "sample_spec"):
+                return checked_spec(cls.sample_spec(**args))
+            return read_spec(self._read(train=True)[0])
+
+        sample: SampleSpec | None = self._attempt("dataset", path, self.data_name, look)
         if sample is None:
             raise ConfigError(self.problems)
         return sample

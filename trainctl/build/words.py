@@ -70,6 +70,36 @@ def checked_spec(sample: Any) -> SampleSpec:
     return sample
 
 
+def read_spec(sample: Any) -> SampleSpec:
+    """What a dataset's samples are by one of them, for a dataset that does not say it.
+
+    Raises:
+        TypeError: it is no pair of inputs and target, or of something else than numbers.
+
+    Example:
+        >>> read_spec(([1.0, 2.0], 3)).target
+        ArraySpec(shape=(), dtype='int64', high=None)
+    """
+    from trainctl.autograd import Tensor
+    from trainctl.autograd.ops.creation import tensor
+    from trainctl.data import default_collate
+    from trainctl.data.spec import ArraySpec, SampleSpec
+
+    if not isinstance(sample, tuple | list) or len(sample) != 2:
+        raise TypeError(f"a sample should be a pair of inputs and target, got {sample!r}")
+
+    def spec_of(part: Any) -> ArraySpec:
+        batch = default_collate([tensor(part) if isinstance(part, list | tuple) else part])
+        if not isinstance(batch, Tensor):
+            raise TypeError(f"a sample should be made of tensors or numbers, got a {type(part).__name__}")
+        return ArraySpec(tuple(batch.shape[1:]), str(batch.dtype).rpartition(".")[2])
+
+    def specs_of(part: Any) -> Any:
+        return {name: spec_of(each) for name, each in part.items()} if isinstance(part, dict) else spec_of(part)
+
+    return SampleSpec(specs_of(sample[0]), specs_of(sample[1]))
+
+
 def similar(name: str, names: Iterable[str]) -> str | None:
     """A hint: the nearest of the valid names, or all of them.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, QuietOption
+from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption
 from trainctl.cli.output import check_json_target, json_line, write_json
 from trainctl.cli.text import count, number, printable, table
 
@@ -43,6 +43,7 @@ def evaluate(
         int | None,
         typer.Option("--threads", metavar="N", min=1, help="By default as in the run.", rich_help_panel="Evaluation"),
     ] = None,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     log_format: LogFormatOption = "auto",
     quiet: QuietOption = False,

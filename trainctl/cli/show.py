@@ -11,6 +11,7 @@ from trainctl.cli.options import (
     DeviceOption,
     EpochsOption,
     OverridesArgument,
+    PluginsOption,
     SeedOption,
     SetOption,
     ThreadsOption,
@@ -39,6 +40,7 @@ def show(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Print the resolved config and where each value came from."""

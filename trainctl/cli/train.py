@@ -20,6 +20,7 @@ from trainctl.cli.options import (
     LogFormatOption,
     NoColorOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -103,6 +104,7 @@ def train(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pathlib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -186,7 +187,7 @@ def _arguments(kind: Kind, name: str, cls: Any) -> type[BaseModel]:
         for each in inspect.signature(cls).parameters.values()
         if each.kind in kinds and each.name not in entry.excluded
     }
-    hints = _hints(cls.__init__, parameters)
+    hints = _hints(cls.__init__, parameters) if entry.made is None else _hints_of_plugin(cls.__init__, parameters)
     hints.update({key: _parts(each) for key, each in entry.parts.items()})
     hints.update({key: _branches(each) for key, each in entry.branches.items()})
     hints.update({key: _count(hints[key]) for key in entry.counts})
@@ -241,6 +242,28 @@ def _hints(constructor: Any, parameters: Mapping[str, inspect.Parameter]) -> dic
     written = {name: each.annotation for name, each in parameters.items() if each.annotation is not each.empty}
     scope = getattr(constructor, "__globals__", {})
     return get_type_hints(types.SimpleNamespace(__annotations__=written), scope, include_extras=True)
+
+
+def _hints_of_plugin(constructor: Any, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """The types that a plugin gives, as far as they are known and a config has values of them."""
+    hints = {}
+    for name, each in parameters.items():
+        try:
+            hint = _hints(constructor, {name: each}).get(name, Any)
+        except (AttributeError, NameError, SyntaxError, TypeError):
+            continue  # of a name that is only there for a type checker
+        hints[name] = hint if _has_values(hint) else Any
+    return hints
+
+
+def _has_values(hint: Any) -> bool:
+    """Whether a config can say a value of a type."""
+    origin = get_origin(hint) or hint
+    if origin is Literal or hint in (int, float, str, bool, list, dict, tuple, Any, type(None), pathlib.Path, Ellipsis):
+        return True
+    if origin in (Union, types.UnionType, Annotated, tuple, list, dict, Sequence, Iterable, Mapping):
+        return all(map(_has_values, get_args(hint)[:1] if origin is Annotated else get_args(hint)))
+    return False
 
 
 def strict(hint: Any) -> Any:

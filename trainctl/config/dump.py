@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from trainctl.config.components import Component
 from trainctl.config.losses import Losses
 from trainctl.config.models import OUTPUTS, Graph
+from trainctl.config.plugins import Plugin
 from trainctl.config.scalars import TAG, add_rules
 
 
@@ -36,7 +37,7 @@ def plain(value: Any) -> Any:
     """A config as the mappings, lists and scalars it is written with."""
     if isinstance(value, BaseModel):
         return {info.alias or name: plain(getattr(value, name)) for name, info in type(value).model_fields.items()}
-    if isinstance(value, Component | Losses):
+    if isinstance(value, Component | Losses | Plugin):
         return plain(value.plain())
     if isinstance(value, Graph):
         return {**plain(value.nodes), OUTPUTS: plain(value.outputs)}

@@ -17,6 +17,7 @@ from trainctl.config.files import read_text
 from trainctl.config.losses import WEIGHTS, Losses
 from trainctl.config.models import OUTPUTS, Graph
 from trainctl.config.overrides import overridden
+from trainctl.config.plugins import RESOLVED, Plugin, load_plugins
 from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of, used_at
 from trainctl.config.reader import read
 from trainctl.config.schema import Config
@@ -43,6 +44,7 @@ class LoadedConfig:
         file: the file's name as it was given.
         tree: what was written.
         names: its blocks and the classes of its plugins.
+        notices: what the user should know of it although it is no mistake: a plugin that changed since the run.
 
     Example:
         >>> loaded = load_config("configs/mlp.yaml", environ={})
@@ -58,6 +60,7 @@ class LoadedConfig:
     file: str
     tree: Node
     names: Names = field(default_factory=dict, compare=False, repr=False)
+    notices: tuple[str, ...] = ()
 
     def locate(self, path: Path) -> Place:
         """Where a key path such as ``("model", 1, "Linear")`` is written, or what encloses it.
@@ -150,7 +153,8 @@ def load_config(
     """
     environ = os.environ if environ is None else environ
     file = os.fspath(path)
-    return _load(read_text(file), file, overrides, flags or {}, environ)
+    trusted = pathlib.PurePath(file).name != RESOLVED
+    return _load(read_text(file), file, overrides, flags or {}, environ, trusted=trusted)
 
 
 def config_from_yaml(text: str, file: str) -> LoadedConfig:
@@ -168,7 +172,7 @@ def config_from_yaml(text: str, file: str) -> LoadedConfig:
         >>> config_from_yaml(loaded.to_yaml(), "config.resolved.yaml").config == loaded.config
         True
     """
-    return _load(text, file, (), {}, {})
+    return _load(text, file, (), {}, {}, trusted=False)
 
 
 def _load(
@@ -177,20 +181,26 @@ def _load(
     sets: Sequence[str],
     flags: Mapping[str, tuple[str, Any]],
     environ: Mapping[str, str],
+    *,
+    trusted: bool,
 ) -> LoadedConfig:
     tree, problems = read(text, file)
     if tree is None or tree.value is None:
         raise ConfigError([Problem("the file is empty", file)], hint="see configs/mlp.yaml for a whole config")
     tree, unset = overridden(tree, sets, environ, flags)
-    names: Names = {"layer": entries(_below(tree, "blocks"))}
+    plugins = load_plugins(tree, trusted)
+    names = {**plugins.names, "layer": {**entries(_below(tree, "blocks")), **plugins.names.get("layer", {})}}
     with extended(names):
-        config, unfit = _check(tree, file)
+        config, unfit = _check(tree, file, plugins.plugins)
+    if plugins.problems:  # then a name that is not known may be one of theirs
+        problems += plugins.problems
+        unfit = [each for each in unfit if ": unknown " not in each.message]
     broken = {(each.line, each.column) for each in problems}
     problems += [each for each in unfit if each.line is None or (each.line, each.column) not in broken]
     problems += unset
     if problems or config is None:
         raise ConfigError(in_file_order(problems))
-    return LoadedConfig(config, file, tree, names)
+    return LoadedConfig(config, file, tree, names, tuple(plugins.notices))
 
 
 def _below(tree: Node, key: str) -> Any:
@@ -199,11 +209,13 @@ def _below(tree: Node, key: str) -> Any:
     return node.plain() if node else None
 
 
-def _check(tree: Node, file: str) -> tuple[Config | None, list[Problem]]:
+def _check(tree: Node, file: str, plugins: Sequence[Plugin]) -> tuple[Config | None, list[Problem]]:
     value = tree.plain()
     if not isinstance(value, dict):
         return None, located([misfit((), "a mapping with data, model, loss, optimizer and train", value)], tree)
     value = {"name": pathlib.PurePath(file).stem, **value}
+    if plugins:
+        value["plugins"] = tuple(plugins)
     try:
         return Config.model_validate(value), []
     except ValidationError as error:

@@ -11,6 +11,7 @@ from trainctl.config.blocks import Block, parse_blocks, use_faults
 from trainctl.config.components import Component, parse
 from trainctl.config.losses import Losses, parse_loss
 from trainctl.config.models import Model, parse_model, parts_of
+from trainctl.config.plugins import Plugin, parse_plugins
 from trainctl.config.problems import Fault, Faults
 from trainctl.config.section import Section
 from trainctl.config.words import Expected, did_you_mean
@@ -90,6 +91,7 @@ class Config(Section):
     Attributes:
         name: the run's; its directory is ``runs/<name>``.
         seed: of the initial weights, the split and the order of the samples.
+        plugins: files and modules whose classes may be named like trainctl's own.
         blocks: layers under names, with parameters, for the model.
         model: a list of layers, one class, or a graph of named nodes.
         scheduler: how the learning rate changes; None leaves it as the optimizer has it.
@@ -99,6 +101,7 @@ class Config(Section):
     seed: Seed = 0
     device: Device = "auto"
     threads: Literal["auto"] | Positive = "auto"
+    plugins: Annotated[tuple[Plugin, ...], PlainValidator(parse_plugins), Expected("a list of files and modules")] = ()
     data: DataConfig
     blocks: Annotated[dict[str, Block], PlainValidator(parse_blocks), Expected("a mapping of names to blocks")] = Field(
         {}

@@ -10,6 +10,7 @@ from typing import Any
 import trainctl
 from trainctl.backend.devices import CPU
 from trainctl.errors import DataError
+from trainctl.train.batches import forward, moved, size_of
 from trainctl.train.metrics import Metric
 
 
@@ -66,7 +67,7 @@ def evaluate(
             if between:
                 between()
             output, value = measure(inputs, target)
-            size = len(target)
+            size = size_of(target)
             total += value.item() * (1 if summed else size)
             samples += size
             for metric in metrics.values():
@@ -78,7 +79,7 @@ def evaluate(
 
 def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
     def measure(inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = model(inputs)
+        output = forward(model, inputs)
         return output, loss(output, target)
 
     return measure
@@ -89,7 +90,7 @@ def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:
     where = next((parameter.device for parameter in model.parameters()), CPU)
     if where == CPU:
         return loader
-    return ([part.to(where) for part in batch] for batch in loader)
+    return ([moved(part, where) for part in batch] for batch in loader)
 
 
 def is_summed(loss: Any) -> bool:

@@ -12,6 +12,7 @@ import trainctl
 from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochSampler
 from trainctl.errors import DataError, DivergedError, Interrupted, UsageError
+from trainctl.train.batches import size_of
 from trainctl.train.checkpoint import Best, Checkpoint, Progress, read_checkpoint
 from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
 from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
@@ -212,7 +213,7 @@ class _Loop:
                 raise self._diverged(f"the loss is {value}")
             while self.notices:
                 yield Notice(self.notices.pop())
-            size = len(target)
+            size = size_of(target)
             total, mean = (value, value / size) if summed else (value * size, value)
             p.samples += size
             p.loss_sum += total

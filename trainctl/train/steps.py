@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trainctl
+from trainctl.train.batches import forward
 from trainctl.train.state import rewind_to_here
 from trainctl.train.summary import device_of
 
@@ -47,11 +48,11 @@ class Steps:
 
     def _learn(self, inputs: Any, target: Any) -> Any:
         self._optimizer.zero_grad()
-        loss = self._loss(self._model(inputs), target)
+        loss = self._loss(forward(self._model, inputs), target)
         loss.backward()
         self._optimizer.step()
         return loss
 
     def _measure(self, inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = self._model(inputs)
+        output = forward(self._model, inputs)
         return output, self._loss(output, target)
