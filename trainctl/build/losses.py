@@ -74,6 +74,8 @@ def _compare_each(config: Config, loss: Any, outputs: Mapping[str, Flow], target
 
 
 def _one(config: Config, name: str, path: Any, loss: Any, flow: Flow, target: ArraySpec, report: Report) -> None:
+    if flow.batch is None:  # after a mistake
+        return
     last = flow.last
     comparison = Comparison(
         loss=name,

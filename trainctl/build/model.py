@@ -63,9 +63,9 @@ class Modeller:
             sizes = {}
         module, refused = made("layer", part, **sizes)
         if refused:
-            self.walker.report(
-                ROOT, f": {part.name}: {refused}", path=blamed(self.walker.loaded, refused, ROOT.path, part)
-            )
+            where = blamed(self.walker.loaded, refused, ROOT.path, part)
+            where = (*where, part.name) if where == ROOT.path else where
+            self.walker.report(ROOT, f": {part.name}: {refused}", path=where)
         elif isinstance(inputs, Flow):
             self._try(part, module, inputs)
         else:
@@ -81,13 +81,13 @@ class Modeller:
         output, refused = attempted("layer", part.name, lambda: evaluated(module, *given[0], **given[1]))
         if refused is not None:
             words = ", ".join(each.words for each in flows)
-            self.walker.report(ROOT, f": {part.name} does not take {words}: {refused}")
+            self.walker.report(ROOT, f": {part.name} does not take {words}: {refused}", path=(*ROOT.path, part.name))
             return
         for name, batch in output.items() if isinstance(output, dict) else [("", output)]:
             if not isinstance(name, str) or not is_batch(batch) or batch.shape[:1] != (BATCH,) or not batch.numel():
                 which = f"{said(batch)} as its output {name!r}" if name else said(batch)
                 hint = "a model gives one tensor, or several by name in a dict; the first dimension is the batch's"
-                self.walker.report(ROOT, f": {part.name} gives {which}", hint)
+                self.walker.report(ROOT, f": {part.name} gives {which}", hint, (*ROOT.path, part.name))
                 self.outputs.clear()
                 return
             self.outputs[name] = flows[0].then(batch, ROOT, part.name)
@@ -132,7 +132,5 @@ class Modeller:
         if node.merge:
             batch = self.walker.merge(taken, node.merge, node.dim, spot, "from")
             taken = [Flow(batch, f"{spot.name} (merge: {node.merge})", spot)]
-        elif len(taken) > 1 and any(each.batch is None for each in taken):
-            taken = [Flow(None, spot.name)]
         modules, flow = self.walker.chain(node.layers, spot.below("layers"), *taken)
         return Node(node.names, modules, node.merge, node.dim), flow

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.build.flow import Flow
 from trainctl.build.losses import compare, make_loss
-from trainctl.build.model import Modeller
+from trainctl.build.model import INPUT, Modeller
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import ModelSummary
 from trainctl.build.walk import Walker
@@ -47,7 +47,7 @@ class Parts:
         modeller = Modeller(self.walker, self._inputs())
         self.model, outputs = modeller.model, modeller.outputs
         self.loss = make_loss(self.config.loss, self._make)
-        if self.loss is not None and outputs and all(each.batch is not None for each in outputs.values()):
+        if self.loss is not None and outputs:
             compare(self.config, self.loss, outputs, self.sample.target, self._report)
         self.model.to(self.device)
         self.loss = self.loss and self.loss.to(self.device)
@@ -67,8 +67,9 @@ class Parts:
     def summary(self) -> ModelSummary:
         """The layers with what each gives."""
         inputs = self.sample.inputs
-        first = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
-        return ModelSummary(first.shape, tuple(self.walker.rows))
+        named = inputs if isinstance(inputs, Mapping) else {INPUT: inputs}
+        shapes = {name: each.shape for name, each in named.items()}
+        return ModelSummary(next(iter(shapes.values())), tuple(self.walker.rows), shapes)
 
     def dataset(self, *, train: bool) -> Any:
         """The dataset's training or test part; None where it has no test part.

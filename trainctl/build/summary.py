@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -29,10 +30,12 @@ class ModelSummary:
     Attributes:
         input_shape: of one sample, without the batch; with several inputs, the first one's.
         layers: in their order.
+        inputs: the shapes of all inputs, by name.
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[LayerSummary, ...]
+    inputs: Mapping[str, tuple[int, ...]]
 
     @property
     def parameters(self) -> int:

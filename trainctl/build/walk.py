@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Report = Callable[[Path, str, str | None], None]
 """``report(path, message, hint)``."""
 
-MOST_LAYERS = 10_000
+MOST_LAYERS = 3000
 """A bound for what blocks and repeats may multiply to."""
 
 
@@ -57,6 +57,8 @@ class Walker:
 
     def layer(self, part: Component, spot: Spot, *flows: Flow) -> tuple[Any, Flow]:
         """A layer, None where it cannot be made, and what it gives."""
+        if self._count > MOST_LAYERS:  # which was said
+            return None, flows[0].then(None, spot, part.name)
         form = self._block if part.name in self.loaded.config.blocks else self._forms.get(part.name)
         if form is None:
             return self._plain(part, spot, flows)
@@ -129,8 +131,7 @@ class Walker:
         self._count += 1
         after = flows[0].then(None, spot, part.name)
         if self._count > MOST_LAYERS:
-            if self._count == MOST_LAYERS + 1:
-                self.report(spot, f": over {MOST_LAYERS} layers; this is no config")
+            self.report(spot, f": over {MOST_LAYERS} layers; this is no config")
             return None, after
         entry = TABLES["layer"][part.name]
         if entry.made is None and len(flows) != entry.inputs:
@@ -139,7 +140,11 @@ class Walker:
         given = self._given(part, spot, flows, entry)
         batches = [each.batch for each in given]
         unknown = any(each is None for each in batches)
-        if not self._takes(part, spot, flows, entry) or (unknown and not entry.inferred.keys() <= part.args.keys()):
+        if not self._takes(part, spot, flows, entry) or (unknown and not entry.given <= part.args.keys()):
+            return None, after
+        if entry.range and entry.range not in part.args and given[0].high is None:
+            message = f": {part.name}: missing argument '{entry.range}': nothing says how many whole numbers there are"
+            self.report(spot, message, f"add `{entry.range}: ...`")
             return None, after
         sizes = {} if unknown else {**self.sizes(part, spot, given, entry), **self._range(part, spot, given[0], entry)}
         module, refused = made("layer", part, **sizes)

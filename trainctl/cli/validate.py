@@ -66,7 +66,7 @@ def described(model: ModelSummary) -> dict[str, Any]:
 
 def layer_table(model: ModelSummary) -> str:
     """The layers of a model, one a line, with what each gives and how much it learns."""
-    rows = [["", "input", _shape(model.input_shape), ""]]
+    rows = [["", name, _shape(shape), ""] for name, shape in model.inputs.items()]
     rows += [[each.path, each.layer, _shape(each.output_shape), f"{each.parameters:,}"] for each in model.layers]
     rows.append(["", "total", "", f"{model.parameters:,}"])
     return table(["path", "layer", "output shape", "parameters"], rows, "<<<>")

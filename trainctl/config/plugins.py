@@ -160,7 +160,8 @@ def _beside(plugin: Plugin, place: Place) -> Plugin:
     """A file as it is seen from here, once it was seen from the config that it is written in."""
     if not plugin.is_file or place.line is None:
         return plugin
-    return replace(plugin, name=os.path.normpath(os.path.join(os.path.dirname(place.file), plugin.name)))
+    name = os.path.normpath(os.path.join(os.path.dirname(place.file), plugin.name))
+    return replace(plugin, name=name if Plugin(name).is_file else os.path.join(os.curdir, name))
 
 
 def _named(plugin: Plugin, allowed: Sequence[Plugin]) -> Plugin | None:

@@ -53,4 +53,9 @@ class Entry:
     @property
     def optional(self) -> frozenset[str]:
         """The arguments that may be left out although the constructor asks for them."""
-        return frozenset((*self.inferred, *self.from_run, *([self.range] if self.range else ())))
+        return self.given.union(self.from_run)
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Those of them that the input gives, of a layer."""
+        return frozenset((*self.inferred, *([self.range] if self.range else ())))

@@ -90,8 +90,14 @@ def resume_command(run: str | Path) -> str:
         >>> resume_command("runs/mnist-mlp")
         'trainctl train runs/mnist-mlp/config.resolved.yaml --resume runs/mnist-mlp'
     """
-    plugins = "".join(f" --plugins {shlex.quote(each)}" for each in _plugins_of(Path(run)))
-    return f"trainctl train {shlex.quote(str(Path(run) / CONFIG))} --resume {shlex.quote(str(run))}{plugins}"
+    return (
+        f"trainctl train {shlex.quote(str(Path(run) / CONFIG))} --resume {shlex.quote(str(run))}{plugin_options(run)}"
+    )
+
+
+def plugin_options(run: str | Path) -> str:
+    """Return what a command on a run has to say of its plugins: ``" --plugins net.py"``, or nothing."""
+    return "".join(f" --plugins {shlex.quote(each)}" for each in _plugins_of(Path(run)))
 
 
 def _plugins_of(run: Path) -> list[str]:
