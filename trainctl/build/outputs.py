@@ -6,31 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainctl.build.words import BATCH, dtype_of, shape_words
+from trainctl.build.flow import Declared, Path
+from trainctl.build.words import BATCH, REFUSALS, dtype_of, refusal, shape_words
 from trainctl.registry import TABLES
 
 if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.data.spec import ArraySpec
 
-Path = tuple[str | int, ...]
 Mistake = tuple[Path, str, str | None]
 """A key path, a message and a hint."""
-
-
-@dataclass(frozen=True)
-class Declared:
-    """The argument of a layer that said how wide its output is.
-
-    Attributes:
-        path: the argument's key path, which ends in the layer's name and the argument's.
-        layer: where the layer is, for messages: ``model.1``.
-        size: the argument's value.
-    """
-
-    path: Path
-    layer: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -134,16 +119,19 @@ class Comparison:
 
     def _trial(self) -> Iterator[Mistake]:
         """What the loss itself says of zeros."""
+        from trainctl.autograd import Tensor
         from trainctl.autograd.ops.creation import zeros
 
         target = zeros(BATCH, *self.target.shape, dtype=dtype_of(self.target.dtype))
         where = _dotted(self.path)
         try:
             value = self.make(self.output, target)
-        except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-            yield self.path, f"{where}: {self.loss}: {error}", None
+        except REFUSALS as error:
+            yield self.path, f"{where}: {self.loss}: {refusal(error, 'loss', self.loss)}", None
             return
-        if value.ndim != 0:
+        if not isinstance(value, Tensor):
+            yield self.path, f"{where}: {self.loss} gives a {type(value).__name__}, not a tensor", None
+        elif value.ndim != 0:
             message = f"{where}: expected one number for a batch, got one for each of {list(value.shape)}"
             yield (*self.path, self.loss, "reduction"), message, "write `reduction: mean`"
 

@@ -6,6 +6,7 @@ import shlex
 
 from trainctl.cli.text import count, duration, number
 from trainctl.train.events import CheckpointSaved, TrainEnd, TrainStart
+from trainctl.train.resolve import plugin_options
 
 
 def start_line(event: TrainStart) -> str:
@@ -34,5 +35,5 @@ def end_lines(event: TrainEnd) -> list[str]:
         shown = "  ".join(f"{name} {number(value)}" for name, value in figures.items() if value is not None)
         lines.append(f"test: {shown}")
     lines.append(f"{count(summary['steps'], 'step')} in {duration(summary['seconds'])}; the run is in {run}")
-    lines.append(f"next: trainctl eval {shlex.quote(str(run))}")
+    lines.append(f"next: trainctl eval {shlex.quote(str(run))}{plugin_options(run)}")
     return lines

@@ -106,6 +106,8 @@ def _resumed(loaded: LoadedConfig, path: Path, stop: StopSignals, on_event: Call
         if checkpoint is None and last is not None:
             checkpoint = read_checkpoint(last)
         continued = _continued(loaded, checkpoint, run)
+        for text in dict.fromkeys((*loaded.notices, *continued.notices)):
+            on_event(Notice(text))
         asked = resolve_threads(loaded.config.threads)
         if checkpoint is None:
             on_event(Notice(f"{run.path}: stopped before its first checkpoint; it starts from the beginning"))
@@ -134,7 +136,8 @@ def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDire
     if problems:
         hint = f"{resume_command(run.path)} goes on with the run's own config; --output-dir starts another run"
         raise ConfigError(problems, hint=hint)
-    return replace(loaded, config=loaded.config.model_copy(update={"threads": theirs.config.threads}))
+    config = loaded.config.model_copy(update={"threads": theirs.config.threads})
+    return replace(loaded, config=config, notices=theirs.notices)
 
 
 def _with_sha256(ours: LoadedConfig, theirs: LoadedConfig) -> LoadedConfig:
@@ -151,7 +154,8 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
     values = [{setting.path: repr(setting.value) for setting in each.describe()} for each in (ours, theirs)]
     for path in {**values[0], **values[1]}:
         here, there = (side.get(path, "missing") for side in values)
-        if here != there and not any(path[: len(each)] == each for each in _MAY_DIFFER):
+        may_differ = path[0] == "plugins" or any(path[: len(each)] == each for each in _MAY_DIFFER)  # a notice is given
+        if here != there and not may_differ:
             yield path, here, there
 
 

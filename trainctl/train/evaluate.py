@@ -11,6 +11,7 @@ from typing import Any
 import trainctl
 from trainctl.backend.devices import CPU
 from trainctl.errors import DataError
+from trainctl.train.batches import forward, moved, size_of
 from trainctl.train.metrics import Metric
 
 
@@ -76,7 +77,7 @@ def evaluate(
             counted = _counted(loss, target)
             total += value.item() * (1 if summed else counted) if counted else 0.0
             weight += counted
-            samples += len(target)
+            samples += size_of(target)
             for watch in watching:
                 watch(output, target)
     if not samples:
@@ -91,13 +92,13 @@ def _counted(loss: Any, target: Any) -> int:
     """Over how much a batch's loss is the mean: samples, or targets where the loss ignores some of them."""
     ignored = getattr(loss, "ignore_index", None)
     if ignored is None or is_summed(loss) or target.is_floating_point():
-        return len(target)
+        return size_of(target)
     return int((target != ignored).sum().item())
 
 
 def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
     def measure(inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = model(inputs)
+        output = forward(model, inputs)
         return output, loss(output, target)
 
     return measure
@@ -108,7 +109,7 @@ def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:
     where = next((parameter.device for parameter in model.parameters()), CPU)
     if where == CPU:
         return loader
-    return ([part.to(where) for part in batch] for batch in loader)
+    return ([moved(part, where) for part in batch] for batch in loader)
 
 
 def is_summed(loss: Any) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 from pathlib import Path
+
+import yaml
 
 from trainctl.errors import CheckpointError
 from trainctl.train.checkpoint import INDEX, MODEL, STATE
@@ -15,6 +18,7 @@ CHECKPOINTS = "checkpoints"
 CONFIG = "config.resolved.yaml"
 _FILES = (INDEX, MODEL, STATE)
 _LINKS = {"best": BEST, "last": LAST, "latest": LAST}
+_LONGEST_SECTION = 1 << 16
 _OTHER = "name another checkpoint of the run, or the run itself"
 
 
@@ -86,7 +90,31 @@ def resume_command(run: str | Path) -> str:
         >>> resume_command("runs/mnist-mlp")
         'trainctl train runs/mnist-mlp/config.resolved.yaml --resume runs/mnist-mlp'
     """
-    return f"trainctl train {shlex.quote(str(Path(run) / CONFIG))} --resume {shlex.quote(str(run))}"
+    return (
+        f"trainctl train {shlex.quote(str(Path(run) / CONFIG))} --resume {shlex.quote(str(run))}{plugin_options(run)}"
+    )
+
+
+def plugin_options(run: str | Path) -> str:
+    """Return what a command on a run has to say of its plugins: ``" --plugins net.py"``, or nothing."""
+    return "".join(f" --plugins {shlex.quote(each)}" for each in _plugins_of(Path(run)))
+
+
+def _plugins_of(run: Path) -> list[str]:
+    """The plugins that a run's config names: nothing of them is imported unless the command names them, too."""
+    try:
+        text = (run / CONFIG).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return []
+    section = re.search(r"^plugins:(?:\n[- ].*)+", text, re.MULTILINE)
+    if section is None or len(section[0]) > _LONGEST_SECTION:
+        return []
+    try:
+        listed = yaml.safe_load(section[0])["plugins"]
+    except yaml.YAMLError:
+        return []
+    named = [each.get("file") or each.get("module") for each in listed if isinstance(each, dict)]
+    return [each for each in named if isinstance(each, str)]
 
 
 def _in_run(run: Path, links: list[str]) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
+from trainctl.train.batches import device_in, forward, size_of
 from trainctl.train.evaluate import is_summed
 from trainctl.train.state import rewind_to_here
 from trainctl.train.summary import device_of
@@ -71,7 +72,7 @@ class Steps:
             return
         learn, summed = self.learn, self.summed
         for inputs, target in batches:
-            value, size = learn(inputs, target).item(), len(target)
+            value, size = learn(inputs, target).item(), size_of(target)
             yield (value if summed else value * size), size
 
     def _in_groups(self, batches: Iterator[Any], samples: int) -> Iterator[tuple[float, int]]:
@@ -81,8 +82,8 @@ class Steps:
             total, seen = 0.0, 0
             while seen < whole:
                 inputs, target = next(batches)
-                size = len(target)
-                share = trainctl.tensor(1.0 if self.summed else size / whole, device=target.device)
+                size = size_of(target)
+                share = trainctl.tensor(1.0 if self.summed else size / whole, device=device_in(target))
                 is_last = seen + size == whole and not self._clips
                 value = self.learn(inputs, target, share, seen == 0, is_last).item()
                 total, seen = total + (value if self.summed else value * size), seen + size
@@ -99,7 +100,7 @@ class Steps:
 
     def _learn(self, inputs: Any, target: Any) -> Any:
         self._optimizer.zero_grad()
-        loss = self._loss(self._model(inputs), target)
+        loss = self._loss(forward(self._model, inputs), target)
         loss.backward()
         if self._clips:
             self._clip()
@@ -110,7 +111,7 @@ class Steps:
         """Learn from a batch that has a share in an optimizer step's samples; return its own loss."""
         if first:
             self._optimizer.zero_grad()
-        loss = self._loss(self._model(inputs), target)
+        loss = self._loss(forward(self._model, inputs), target)
         (loss * share).backward()
         if last:
             if self._clips:
@@ -128,5 +129,5 @@ class Steps:
             clip_grad_value_(self._learning, self._max_value)
 
     def _measure(self, inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = self._measured(inputs)
+        output = forward(self._measured, inputs)
         return output, self._loss(output, target)
