@@ -108,7 +108,9 @@ class Comparison:
         """Layers to end the model with."""
         shape = list(self.output.shape[1:])
         if not wanted:
-            return f"end the model with {'' if shape == [1] else '`Linear: {out_features: 1}` and '}`Flatten: {{start_dim: 0}}`"
+            before = "" if shape == [1] else "`Linear: {out_features: 1}` and "
+            before = f"`Flatten`, {before}" if len(shape) > 1 else before
+            return f"end the model with {before}`Flatten: {{start_dim: 0}}`"
         if len(wanted) > 1 and shape == [*wanted[1:], wanted[0]]:
             order = [0, len(wanted), *range(1, len(wanted))]
             return f"end the model with `Permute: {{dims: {order}}}`: the classes are the second dimension"
