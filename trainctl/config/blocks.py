@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import PlainValidator, Strict, ValidationError
+from pydantic import Field, PlainValidator, Strict, ValidationError
 
+from trainctl.config.accepts import Accepts
 from trainctl.config.components import Component, parse
 from trainctl.config.problems import Fault, Faults, faults_of, misfit
 from trainctl.config.references import NAME, references, substituted, unknown
@@ -33,7 +34,12 @@ def _parameter(value: Any) -> str | dict[str, Any]:
     return value
 
 
-Parameter = Annotated[str | dict[str, Any], PlainValidator(_parameter), Expected("a parameter")]
+Parameter = Annotated[
+    str | dict[str, Any],
+    PlainValidator(_parameter),
+    Accepts(str | Annotated[dict[str, Any], Field(min_length=1, max_length=1)]),
+    Expected("a parameter"),
+]
 
 
 class Block(Section):
@@ -105,6 +111,14 @@ def parse_blocks(value: Any) -> dict[str, Block]:
     if faults:
         raise Faults(faults)
     return blocks
+
+
+CheckedBlocks = Annotated[
+    dict[str, Block],
+    PlainValidator(parse_blocks),
+    Accepts(dict[str, Block]),
+    Expected("a mapping of names to blocks"),
+]
 
 
 def _below(name: str, fault: Fault) -> Fault:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, PlainValidator
+
+from trainctl.config.accepts import Accepts
 from trainctl.config.components import Component, parse
 from trainctl.config.problems import Fault, Faults, misfit
-from trainctl.config.words import did_you_mean
+from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import TABLES
 
 WEIGHTS = "weights"
@@ -53,6 +57,25 @@ def parse_loss(value: Any) -> Component | Losses:
     if faults:
         raise Faults(faults)
     return Losses(parts, {name: float(weight) for name, weight in weights.items()})
+
+
+OneLoss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
+
+
+class LossOfEach(BaseModel):
+    """A loss for each output of the model, by the output's name.
+
+    Attributes:
+        weights: of some of them in the sum; 1 where it says nothing.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"minProperties": 1})
+    __pydantic_extra__: dict[str, OneLoss]
+
+    weights: dict[str, float] = {}
+
+
+Loss = Annotated[Component | Losses, PlainValidator(parse_loss), Accepts(OneLoss | LossOfEach), Expected("a loss")]
 
 
 def _is_loss(value: Any) -> bool:

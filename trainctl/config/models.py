@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
+from trainctl.config.accepts import Accepts
 from trainctl.config.blocks import components
 from trainctl.config.components import Component, parse
 from trainctl.config.problems import Fault, Faults, faults_of, misfit
 from trainctl.config.references import NAME, unknown
-from trainctl.config.section import AnyLayers, Section
+from trainctl.config.section import AnyLayers, Layer, Layers, Section
 from trainctl.config.tree import Path
 from trainctl.config.words import Expected, did_you_mean, got, quoted
 
@@ -27,7 +28,12 @@ def _names(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(value)
 
 
-Names = Annotated[str | tuple[str, ...], PlainValidator(_names), Expected(_NAMES)]
+Names = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_names),
+    Accepts(str | Annotated[list[str], Field(min_length=1)]),
+    Expected(_NAMES),
+]
 
 
 class Node(Section):
@@ -74,6 +80,19 @@ class Graph:
         return order
 
 
+class Nodes(BaseModel):
+    """A graph: its nodes by name.
+
+    Attributes:
+        outputs: which of them are outputs; one that no other takes by default.
+    """
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"minProperties": 1})
+    __pydantic_extra__: dict[str, Node]
+
+    outputs: Names = ()
+
+
 Model = tuple[Component, ...] | Component | Graph
 
 
@@ -93,6 +112,11 @@ def parse_model(value: Any) -> Model:
     if isinstance(value, str | dict) and value:
         return parse("layer", value)
     raise Faults([misfit((), "a list of layers", value)])
+
+
+CheckedModel = Annotated[
+    Model, PlainValidator(parse_model), Accepts(Layers | Layer | Nodes), Expected("a list of layers")
+]
 
 
 def _layers(value: list[Any]) -> tuple[Component, ...]:

@@ -11,12 +11,16 @@ import pathlib
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import PlainValidator
+
+from trainctl.config.accepts import Accepts
 from trainctl.config.plugin_classes import entries_of
 from trainctl.config.plugin_import import PluginError, import_file, import_module
 from trainctl.config.problems import Fault, Faults, misfit
 from trainctl.config.tree import Node, Place
+from trainctl.config.words import Expected
 from trainctl.errors import Problem
 from trainctl.registry import TABLES, Entry, Kind
 
@@ -121,6 +125,14 @@ def parse_plugins(value: Any) -> tuple[Plugin, ...]:
     if faults:
         raise Faults(faults)
     return tuple(made)
+
+
+Plugins = Annotated[
+    tuple[Plugin, ...],
+    PlainValidator(parse_plugins),
+    Accepts(list[str | dict[str, str]]),
+    Expected("a list of files and modules"),
+]
 
 
 def _plugin(value: Any) -> Plugin | None:

@@ -7,12 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, Strict, ValidationInfo, field_validator
 
-from trainctl.config.blocks import Block, parse_blocks, use_faults
+from trainctl.config.blocks import CheckedBlocks, use_faults
 from trainctl.config.components import Component, parse
-from trainctl.config.losses import Losses, parse_loss
-from trainctl.config.models import Model, parse_model, parts_of
-from trainctl.config.optimizers import parse_optimizer
-from trainctl.config.plugins import Plugin, parse_plugins
+from trainctl.config.losses import Loss
+from trainctl.config.models import CheckedModel, Model, parts_of
+from trainctl.config.optimizers import Optimizer
+from trainctl.config.plugins import Plugins
 from trainctl.config.problems import Fault, Faults
 from trainctl.config.section import Section
 from trainctl.config.words import Expected, did_you_mean
@@ -22,14 +22,7 @@ COLUMNS = frozenset({"epoch", "global_step", "grad_norm", "loss", "lr", "train_l
 """Figures that every run has, and whose names no metric may take."""
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
-Loss = Annotated[Component | Losses, PlainValidator(parse_loss), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
-_AnOptimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
-Optimizer = Annotated[
-    _AnOptimizer | tuple[_AnOptimizer, ...],
-    PlainValidator(parse_optimizer),
-    Expected("an optimizer, or a list of optimizers"),
-]
 Scheduler = Annotated[Component, PlainValidator(partial(parse, "scheduler")), Expected("a scheduler")]
 Transform = Annotated[Component, PlainValidator(partial(parse, "transform")), Expected("a transform")]
 
@@ -205,12 +198,10 @@ class Config(Section):
     seed: Seed = 0
     device: Device = "auto"
     threads: Literal["auto"] | Positive = "auto"
-    plugins: Annotated[tuple[Plugin, ...], PlainValidator(parse_plugins), Expected("a list of files and modules")] = ()
+    plugins: Plugins = ()
     data: DataConfig
-    blocks: Annotated[dict[str, Block], PlainValidator(parse_blocks), Expected("a mapping of names to blocks")] = Field(
-        {}
-    )
-    model: Annotated[Model, PlainValidator(parse_model), Expected("a list of layers")]
+    blocks: CheckedBlocks = Field({})
+    model: CheckedModel
     init_from: Annotated[
         InitConfig | None, BeforeValidator(_as_path, json_schema_input_type=str | InitConfig | None), Expected(_INIT)
     ] = None
