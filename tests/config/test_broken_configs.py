@@ -186,7 +186,7 @@ TABLE = r"""
         keep one of them; to replace it from outside the file, set the whole value
 #   - ReLU\n ->   - Adam\n
     10:5 model.2: unknown layer 'Adam'
-        'Adam' is an optimizer; valid: 'AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveAvgPool3d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d', 'AdaptiveMaxPool3d', 'AlphaDropout', 'AvgPool1d', 'AvgPool2d', 'AvgPool3d', 'BatchNorm1d', 'BatchNorm2d' and 86 more
+        'Adam' is an optimizer; valid: 'AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveAvgPool3d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d', 'AdaptiveMaxPool3d', 'AlphaDropout', 'AvgPool1d', 'AvgPool2d', 'AvgPool3d', 'BatchNorm1d', 'BatchNorm2d' and 96 more
 #   - ReLU\n ->   - Conv2d: {kernel_size: [3, a]}\n
     10:5 model.2.Conv2d: missing argument 'out_channels'
         add `out_channels: ...` (an integer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.build.schedules import schedule_of
 from trainctl.errors import ConfigError
+from trainctl.registry import extended
 
 if TYPE_CHECKING:
     from trainctl.config import Config, LoadedConfig
@@ -101,7 +102,8 @@ class Experiment:
         """
         from trainctl.train.lengths import steps_per_epoch
 
-        return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
+        with extended(self.loaded.names):
+            return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:

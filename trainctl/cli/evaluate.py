@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, QuietOption
+from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption
 from trainctl.cli.output import check_targets, json_line, write_json, write_text
 from trainctl.cli.text import count, number, printable, table
 
@@ -104,6 +104,7 @@ def evaluate(
             rich_help_panel=_GATES,
         ),
     ] = 0.0,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     junit: Annotated[
         str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,6 +50,26 @@ InitFromOption = Annotated[
         "--init-from",
         metavar="PATH",
         help="Begin with the weights of a run, a checkpoint or a safetensors file.",
+        rich_help_panel="Config",
+    ),
+]
+
+
+def _allow_plugins(names: list[str] | None) -> list[str] | None:
+    """Let the config of a run import these; the command line is kept for the error that says what else to name."""
+    from trainctl.config import allow_plugins
+
+    allow_plugins(names or (), sys.argv[1:])
+    return names
+
+
+PluginsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugins",
+        metavar="FILE|MODULE",
+        help="Let a run's config import this plugin; may be repeated.",
+        callback=_allow_plugins,
         rich_help_panel="Config",
     ),
 ]

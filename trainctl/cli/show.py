@@ -15,6 +15,7 @@ from trainctl.cli.options import (
     EpochsOption,
     JsonOption,
     OverridesArgument,
+    PluginsOption,
     SeedOption,
     SetOption,
     ThreadsOption,
@@ -61,6 +62,7 @@ def show(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:

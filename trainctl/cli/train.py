@@ -21,6 +21,7 @@ from trainctl.cli.options import (
     LogFormatOption,
     NoColorOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -106,6 +107,7 @@ def train(
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
     init_from: InitFromOption = None,
+    plugins: PluginsOption = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(

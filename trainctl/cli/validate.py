@@ -13,6 +13,7 @@ from trainctl.cli.options import (
     EpochsOption,
     JsonOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -40,6 +41,7 @@ def validate(
     device: DeviceOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -64,7 +66,7 @@ def described(model: ModelSummary) -> dict[str, Any]:
 
 def layer_table(model: ModelSummary) -> str:
     """The layers of a model, one a line, with what each gives and how much it learns."""
-    rows = [["", "input", _shape(model.input_shape), ""]]
+    rows = [["", name, _shape(shape), ""] for name, shape in model.inputs.items()]
     rows += [[each.path, each.layer, _shape(each.output_shape), f"{each.parameters:,}"] for each in model.layers]
     rows.append(["", "total", "", f"{model.parameters:,}"])
     return table(["path", "layer", "output shape", "parameters"], rows, "<<<>")

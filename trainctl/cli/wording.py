@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainctl.cli.text import count, duration, number
+from trainctl.train.commands import plugin_options
 from trainctl.train.events import CheckpointSaved, TrainEnd, TrainStart
 
 
@@ -36,7 +37,7 @@ def end_lines(event: TrainEnd) -> list[str]:
         shown = "  ".join(f"{name} {number(value)}" for name, value in figures.items() if value is not None)
         lines.append(f"test: {shown}")
     lines.append(f"{count(summary['steps'], 'step')} in {duration(summary['seconds'])}; the run is in {run}")
-    lines.append(f"next: trainctl eval {shlex.quote(str(run))}{_split(summary)}")
+    lines.append(f"next: trainctl eval {shlex.quote(str(run))}{_split(summary)}{plugin_options(run)}")
     return lines
 
 

@@ -10,6 +10,9 @@ import yaml
 from pydantic import BaseModel
 
 from trainctl.config.components import Component
+from trainctl.config.losses import Losses
+from trainctl.config.models import OUTPUTS, Graph
+from trainctl.config.plugins import Plugin
 from trainctl.config.scalars import TAG, add_rules
 
 
@@ -33,9 +36,11 @@ _Dumper.add_representer(str, _string)
 def plain(value: Any) -> Any:
     """A config as the mappings, lists and scalars it is written with."""
     if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, Component):
+        return {info.alias or name: plain(getattr(value, name)) for name, info in type(value).model_fields.items()}
+    if isinstance(value, Component | Losses | Plugin):
         return plain(value.plain())
+    if isinstance(value, Graph):
+        return {**plain(value.nodes), OUTPUTS: plain(value.outputs)}
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

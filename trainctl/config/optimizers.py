@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
+from pydantic import Field, PlainValidator
+
+from trainctl.config.accepts import Accepts
 from trainctl.config.components import Component, parse
 from trainctl.config.problems import Fault, Faults, misfit
-from trainctl.config.words import did_you_mean
+from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import TABLES
 
 PARAMS, GROUPS = "params", "param_groups"
@@ -47,6 +51,15 @@ def parse_optimizer(value: Any) -> Component | tuple[Component, ...]:
     if faults:
         raise Faults(faults)
     return tuple(found)
+
+
+_One = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
+Optimizer = Annotated[
+    Component | tuple[Component, ...],
+    PlainValidator(parse_optimizer),
+    Accepts(_One | Annotated[list[_One], Field(min_length=1)]),
+    Expected("an optimizer, or a list of optimizers"),
+]
 
 
 def _optimizer(value: Any, *, several: bool) -> Component:

@@ -5,21 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    Strict,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, PlainValidator, Strict, ValidationInfo, field_validator
 
+from trainctl.config.blocks import CheckedBlocks, use_faults
 from trainctl.config.components import Component, parse
-from trainctl.config.optimizers import parse_optimizer
-from trainctl.config.problems import Fault, Faults, misfit
+from trainctl.config.losses import Loss
+from trainctl.config.models import CheckedModel, Model, parts_of
+from trainctl.config.optimizers import Optimizer
+from trainctl.config.plugins import Plugins
+from trainctl.config.problems import Fault, Faults
+from trainctl.config.section import Section
 from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import resolve
 
@@ -27,27 +22,12 @@ COLUMNS = frozenset({"epoch", "global_step", "grad_norm", "loss", "lr", "train_l
 """Figures that every run has, and whose names no metric may take."""
 
 Dataset = Annotated[Component, PlainValidator(partial(parse, "dataset")), Expected("a dataset")]
-Layer = Annotated[Component, PlainValidator(partial(parse, "layer")), Expected("a layer")]
-Loss = Annotated[Component, PlainValidator(partial(parse, "loss")), Expected("a loss")]
 Metric = Annotated[Component, PlainValidator(partial(parse, "metric")), Expected("a metric")]
-_AnOptimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer")), Expected("an optimizer")]
-Optimizer = Annotated[
-    _AnOptimizer | tuple[_AnOptimizer, ...],
-    PlainValidator(parse_optimizer),
-    Expected("an optimizer, or a list of optimizers"),
-]
 Scheduler = Annotated[Component, PlainValidator(partial(parse, "scheduler")), Expected("a scheduler")]
 Transform = Annotated[Component, PlainValidator(partial(parse, "transform")), Expected("a transform")]
 
 
-def _not_empty(layers: tuple[Component, ...]) -> tuple[Component, ...]:
-    if not layers:
-        raise Faults([misfit((), "at least one layer", [])])
-    return layers
-
-
 # Not strict: YAML's lists become tuples.
-Layers = Annotated[tuple[Layer, ...], Strict(False), AfterValidator(_not_empty), Expected("a list of layers")]
 Metrics = Annotated[tuple[Metric, ...], Strict(False), Expected("a list of metrics")]
 Transforms = Annotated[tuple[Transform, ...], Strict(False), Expected("a list of transforms")]
 
@@ -64,12 +44,6 @@ Name = Annotated[  # also a folder's name: no separators, and at most 240 bytes 
     Expected("a string of up to 60 letters, digits, spaces and '_-.+', the first a letter, a digit or '_'"),
 ]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"), Expected("auto, cpu, cuda or cuda:N")]
-
-
-class Section(BaseModel):
-    """A mapping of the config: an unknown key is a mistake, and no value is converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SplitConfig(Section):
@@ -207,8 +181,10 @@ class Config(Section):
         seed: of the initial weights, the split and the order of the samples.
         device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
         threads: ``auto`` takes as many as there are cores to use.
+        plugins: files and modules whose classes may be named like trainctl's own.
         data: what the model learns from and is measured on.
-        model: the layers, first to last. Sizes that follow from the input may be left out.
+        blocks: layers under names, with parameters, for the model.
+        model: a list of layers, one class, or a graph of named nodes. Sizes that follow from the input may be left out.
         init_from: where the first weights come from; a path alone is its ``path``.
         freeze: patterns of names in the ``state_dict`` that do not change: parameters get no gradient; where a
             pattern fits the running statistics of a batch norm, it uses them and leaves them as they are.
@@ -226,8 +202,10 @@ class Config(Section):
     seed: Seed = 0
     device: Device = "auto"
     threads: Literal["auto"] | Positive = "auto"
+    plugins: Plugins = ()
     data: DataConfig
-    model: Layers
+    blocks: CheckedBlocks = Field({})
+    model: CheckedModel
     init_from: Annotated[
         InitConfig | None, BeforeValidator(_as_path, json_schema_input_type=str | InitConfig | None), Expected(_INIT)
     ] = None
@@ -237,6 +215,14 @@ class Config(Section):
     scheduler: Scheduler | None = None
     metrics: Metrics = ()
     train: TrainConfig
+
+    @field_validator("model")
+    @classmethod
+    def _blocks_take_what_they_get(cls, model: Model, info: ValidationInfo) -> Model:
+        faults = use_faults(parts_of(model), info.data["blocks"]) if "blocks" in info.data else []
+        if faults:
+            raise Faults(faults)
+        return model
 
     @field_validator("metrics")
     @classmethod

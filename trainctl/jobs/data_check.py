@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainctl.data.bulk import bulk_method
-from trainctl.errors import DataError
+from trainctl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
@@ -66,12 +66,18 @@ def check_data(loaded: LoadedConfig, *, allow_duplicates: bool = False) -> dict[
     Raises:
         ConfigError: the config cannot be built.
         DataError: a file is missing, or damaged as a whole.
+        UsageError: a sample has several inputs or targets.
     """
     from trainctl.build import build
 
     experiment = build(loaded)
     spec = experiment.sample
     assert spec is not None
+    if isinstance(spec.inputs, Mapping) or isinstance(spec.target, Mapping):
+        raise UsageError(
+            f"{loaded.file}: the samples of {loaded.config.data.dataset.name} have several inputs or targets",
+            hint="data check reads data with one input and one target",
+        )
     seen: dict[bytes, tuple[str, int, Any]] = {}
     parts: dict[str, _Part] = {}
     doubles: dict[tuple[str, str], list[tuple[int, int, bool]]] = {}
@@ -123,6 +129,10 @@ def _array(value: Any) -> np.ndarray:
     return np.asarray(value.numpy() if hasattr(value, "numpy") else value)
 
 
+def _classes(spec: SampleSpec) -> int | None:
+    return None if isinstance(spec.target, Mapping) else spec.target.high
+
+
 def _count(part: _Part, spec: SampleSpec, index: int, sample: np.ndarray, target: np.ndarray) -> None:
     part.samples += 1
     for what, array, declared in (("input", sample, spec.inputs), ("target", target, spec.target)):
@@ -132,7 +142,7 @@ def _count(part: _Part, spec: SampleSpec, index: int, sample: np.ndarray, target
     if not (np.isfinite(sample).all() and np.isfinite(target).all()):
         part.not_finite.append(index)
         return
-    high = spec.target.high
+    high = _classes(spec)
     if high is not None and target.size and not (target.min() >= 0 and target.max() < high):
         part.misfits.append(f"sample {index}: class {target.tolist()} instead of 0 to {high - 1}")
     _add(part, sample.astype(np.float64))
@@ -162,7 +172,7 @@ def _figures(part: _Part, spec: SampleSpec) -> dict[str, Any]:
         figures |= {"min": part.low, "max": part.high}
         figures |= {"mean": mean.tolist(), "std": std.tolist()} if mean.size <= _MOST_COLUMNS else {}
     if part.classes:
-        figures["classes"] = {str(number): part.classes[number] for number in range(spec.target.high or 0)}
+        figures["classes"] = {str(number): part.classes[number] for number in range(_classes(spec) or 0)}
     elif part.target_low <= part.target_high:
         figures |= {"target_min": part.target_low, "target_max": part.target_high}
     return figures
@@ -183,10 +193,10 @@ def _findings(parts: Mapping[str, _Part], spec: SampleSpec) -> Iterator[Finding]
             if found:
                 yield Finding(f"{name}: {len(found)} {what}: {_some(found)}", True)
         if part.classes:
-            missing = [str(number) for number in range(spec.target.high or 0) if not part.classes[number]]
+            missing = [str(number) for number in range(_classes(spec) or 0) if not part.classes[number]]
             if missing:
                 yield Finding(
-                    f"{name}: no sample of {len(missing)} of {spec.target.high} classes: {_some(missing)}", False
+                    f"{name}: no sample of {len(missing)} of {_classes(spec)} classes: {_some(missing)}", False
                 )
         if part.numbers > 1:
             yield from _constant(name, part)

@@ -12,8 +12,9 @@ from trainctl.errors import CheckpointError, ConfigError, DivergedError, UsageEr
 from trainctl.jobs.experiments import checked_build, first_build
 from trainctl.jobs.places import RUNS, point_latest
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
+from trainctl.train.commands import resume_command
 from trainctl.train.events import CheckpointSaved, Event, Notice, TrainEnd
-from trainctl.train.resolve import CONFIG, find_checkpoint, resume_command, run_of
+from trainctl.train.resolve import CONFIG, find_checkpoint, run_of
 from trainctl.train.rundir import RunDirectory, check_available, is_run
 from trainctl.train.signals import StopSignals
 from trainctl.train.threads import resolve_threads
@@ -108,6 +109,8 @@ def _resumed(loaded: LoadedConfig, path: Path, stop: StopSignals, on_event: Call
         if checkpoint is None and last is not None:
             checkpoint = read_checkpoint(last)
         continued = _continued(loaded, checkpoint, run)
+        for text in dict.fromkeys((*loaded.notices, *continued.notices)):
+            on_event(Notice(text))
         asked = resolve_threads(loaded.config.threads)
         if checkpoint is None:
             on_event(Notice(f"{run.path}: stopped before its first checkpoint; it starts from the beginning"))
@@ -136,7 +139,8 @@ def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDire
     if problems:
         hint = f"{resume_command(run.path)} goes on with the run's own config; --output-dir starts another run"
         raise ConfigError(problems, hint=hint)
-    return replace(loaded, config=loaded.config.model_copy(update={"threads": theirs.config.threads}))
+    config = loaded.config.model_copy(update={"threads": theirs.config.threads})
+    return replace(loaded, config=config, notices=theirs.notices)
 
 
 def _with_sha256(ours: LoadedConfig, theirs: LoadedConfig) -> LoadedConfig:
@@ -153,7 +157,8 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
     values = [{setting.path: repr(setting.value) for setting in each.describe()} for each in (ours, theirs)]
     for path in {**values[0], **values[1]}:
         here, there = (side.get(path, "missing") for side in values)
-        if here != there and not any(path[: len(each)] == each for each in _MAY_DIFFER):
+        may_differ = path[0] == "plugins" or any(path[: len(each)] == each for each in _MAY_DIFFER)  # a notice is given
+        if here != there and not may_differ:
             yield path, here, there
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from trainctl.data import DataLoader
 from trainctl.errors import CheckpointError, DivergedError
+from trainctl.train.batches import size_of
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
 from trainctl.train.evaluate import evaluation_mode, on_device
 from trainctl.train.events import CheckpointDue, Diverged, StepEnd
@@ -126,8 +127,8 @@ def diagnose_validation(loop: Loop) -> Diagnosis:
         for inputs, target in on_device(loader, loop.evaluated):
             finding = probe(loop.evaluated, loop.loss, inputs, target, learns=False)
             if finding:
-                return Diagnosis(finding, step, _ids(data, range(place, place + len(target)), finding))
-            place += len(target)
+                return Diagnosis(finding, step, _ids(data, range(place, place + size_of(target)), finding))
+            place += size_of(target)
     return Diagnosis(None, step)
 
 
@@ -205,7 +206,7 @@ class _Again:
         loop.loader.set_epoch(self._epoch, start=self._start)
         order, seen = loop.loader.order(), 0
         for inputs, target in on_device(loop.loader, loop.model):
-            size = len(target)
+            size = size_of(target)
             yield inputs, target, 1.0 if loop.steps.summed else size / whole, order[seen : seen + size]
             seen += size
             if seen >= whole:

@@ -13,6 +13,7 @@ import numpy as np
 import trainctl
 from trainctl.backend.devices import CPU
 from trainctl.errors import DataError
+from trainctl.train.batches import forward, moved, size_of
 from trainctl.train.metrics import Metric
 
 
@@ -78,7 +79,7 @@ def evaluate(
             counted = counted_in(loss, target)
             total += value.item() * (1 if summed else counted) if counted else 0.0
             weight += counted
-            samples += len(target)
+            samples += size_of(target)
             for watch in watching:
                 watch(output, target)
     if not samples:
@@ -101,7 +102,7 @@ def counted_in(loss: Any, target: Any) -> int:
     """
     ignored = getattr(loss, "ignore_index", None)
     if ignored is None or is_summed(loss) or target.is_floating_point():
-        return len(target)
+        return size_of(target)
     if target.device == CPU:
         return int(np.count_nonzero(target.numpy() != ignored))
     return int((target != ignored).sum().item())
@@ -109,7 +110,7 @@ def counted_in(loss: Any, target: Any) -> int:
 
 def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
     def measure(inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = model(inputs)
+        output = forward(model, inputs)
         return output, loss(output, target)
 
     return measure
@@ -120,7 +121,7 @@ def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:
     where = next((parameter.device for parameter in model.parameters()), CPU)
     if where == CPU:
         return loader
-    return ([part.to(where) for part in batch] for batch in loader)
+    return ([moved(part, where) for part in batch] for batch in loader)
 
 
 def is_summed(loss: Any) -> bool:

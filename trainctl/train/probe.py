@@ -13,6 +13,7 @@ import numpy as np
 import trainctl
 from trainctl.autograd.tensor import Tensor
 from trainctl.storage.packing import to_array
+from trainctl.train.batches import forward, size_of
 
 # What a model may raise that does not like to be looked at; a diagnosis then knows less, and does not fail.
 ODD = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
@@ -89,7 +90,7 @@ def gradient_norm(model: Any) -> float | None:
 def _in_batch(inputs: Any, target: Any) -> Finding | None:
     for each in (*_tensors(inputs), *_tensors(target)):
         if not _finite(each):
-            return Finding("input", rows=_rows(each, len(target)))
+            return Finding("input", rows=_rows(each, size_of(target)))
     return None
 
 
@@ -111,12 +112,12 @@ class _Look:
         self._count = 0
 
     def find(self, loss: Any, inputs: Any, target: Any, share: float, learns: bool) -> Finding | None:
-        self._count = len(target)
+        self._count = size_of(target)
         with ExitStack() as hooks:
             for module in self._names:
                 hooks.enter_context(module.register_forward_hook(self._saw))
             with nullcontext() if learns else trainctl.no_grad():
-                value = loss(self._model(inputs), target)
+                value = loss(forward(self._model, inputs), target)
         if self._found is None and not _finite(value):
             self._found = Finding("loss", layer_type=type(loss).__name__)
         if learns:

@@ -12,9 +12,10 @@ from pathlib import Path
 from trainctl.errors import CheckpointError
 from trainctl.storage.files import read_link
 from trainctl.train.checkpoint import INDEX, MODEL, STATE, Progress, read_progress
-from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, linked, resume_command, step_of, steps
+from trainctl.train.commands import resume_command
+from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, linked, step_of, steps
 
-__all__ = ["CHECKPOINTS", "CONFIG", "LATEST", "find_checkpoint", "find_run", "latest_run", "resume_command", "run_of"]
+__all__ = ["CHECKPOINTS", "CONFIG", "LATEST", "find_checkpoint", "find_run", "latest_run", "run_of"]
 
 LATEST = "latest"
 """In a run its last checkpoint; among runs the one that was last saved to."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trainctl
 from trainctl.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
+from trainctl.train.batches import device_in, forward, size_of
 from trainctl.train.evaluate import counted_in, is_summed
 from trainctl.train.state import rewind_to_here
 from trainctl.train.summary import device_of
@@ -74,7 +75,7 @@ class Steps:
         learn, summed, loss = self.learn, self.summed, self._loss
         for inputs, target in batches:
             value, counted = learn(inputs, target).item(), counted_in(loss, target)
-            yield (value if summed else value * counted), len(target), counted
+            yield (value if summed else value * counted), size_of(target), counted
 
     def _in_groups(self, batches: Iterator[Any], samples: int) -> Iterator[tuple[float, int, int]]:
         """As :meth:`over`, several batches a step; the last group of an epoch may have fewer."""
@@ -83,8 +84,8 @@ class Steps:
             total, seen, counted = 0.0, 0, 0
             while seen < whole:
                 inputs, target = next(batches)
-                size = len(target)
-                share = trainctl.tensor(1.0 if self.summed else size / whole, device=target.device)
+                size = size_of(target)
+                share = trainctl.tensor(1.0 if self.summed else size / whole, device=device_in(target))
                 is_last = seen + size == whole and not self._clips
                 value = self.learn(inputs, target, share, seen == 0, is_last).item()
                 weight = counted_in(self._loss, target)
@@ -103,7 +104,7 @@ class Steps:
 
     def _learn(self, inputs: Any, target: Any) -> Any:
         self._optimizer.zero_grad()
-        loss = self._loss(self._model(inputs), target)
+        loss = self._loss(forward(self._model, inputs), target)
         loss.backward()
         if self._clips:
             self._clip()
@@ -114,7 +115,7 @@ class Steps:
         """Learn from a batch that has a share in an optimizer step's samples; return its own loss."""
         if first:
             self._optimizer.zero_grad()
-        loss = self._loss(self._model(inputs), target)
+        loss = self._loss(forward(self._model, inputs), target)
         (loss * share).backward()
         if last:
             if self._clips:
@@ -132,5 +133,5 @@ class Steps:
             clip_grad_value_(self._learning, self._max_value)
 
     def _measure(self, inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = self._measured(inputs)
+        output = forward(self._measured, inputs)
         return output, self._loss(output, target)

@@ -9,8 +9,9 @@ import numpy as np
 
 from trainctl.errors import DivergedError, TrainctlError
 from trainctl.train.checkpoint import Progress
+from trainctl.train.commands import resume_command
 from trainctl.train.events import Diverged
-from trainctl.train.resolve import CHECKPOINTS, resume_command
+from trainctl.train.resolve import CHECKPOINTS
 from trainctl.train.signals import StopSignals
 from trainctl.train.store import CheckpointStore
 
