@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainctl.build.devices import device_of
 from trainctl.build.flow import Flow
 from trainctl.build.inputs import transformed
 from trainctl.build.losses import compare, make_loss
@@ -22,7 +23,6 @@ from trainctl.registry import TABLES, Kind, resolve
 from trainctl.train.batches import OutputMetric
 
 if TYPE_CHECKING:
-    from trainctl.backend.devices import device
     from trainctl.config import Component, LoadedConfig
     from trainctl.data.spec import ArraySpec, SampleSpec
 
@@ -41,7 +41,7 @@ class Parts:
         self.problems: list[Problem] = []
         self.data_name = self.config.data.dataset.name
         self.dataset_class = resolve("dataset", self.data_name)
-        self.device = self._device()
+        self.device = device_of(self.config, self._report)
         data = self.config.data
         self.transforms = self._make_each("transform", ("data", "transforms"), data.transforms)
         self.train_transforms = self._make_each("transform", ("data", "train_transforms"), data.train_transforms)
@@ -125,21 +125,6 @@ class Parts:
 
     def _make_each(self, kind: Kind, path: Path, components: Sequence[Component]) -> list[Any]:
         return [self._make(kind, (*path, index), each) for index, each in enumerate(components)]
-
-    def _device(self) -> device:
-        """The device that the config means; ``auto`` takes a GPU where there is one, ``cuda`` never anything else."""
-        from trainctl.backend.arrays import backend_for, gpu_count
-        from trainctl.backend.devices import CPU, device
-
-        if self.config.device == "auto":
-            return device("cuda", 0) if gpu_count() else CPU
-        try:
-            backend_for(device(self.config.device))
-        except RuntimeError as error:
-            hint = "write `device: cpu`, or `device: auto` to take a GPU only where there is one"
-            self._report(("device",), f"device: {error}", hint)
-            return CPU
-        return device(self.config.device)
 
     def _sample(self) -> SampleSpec:
         """What the data says of its samples; without that there is nothing to check the rest against."""

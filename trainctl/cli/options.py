@@ -36,6 +36,12 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Replace device.", rich_help_panel="Config"),
 ]
+DevicesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--devices", metavar="cuda:N,...", help="Replace devices: GPUs that share each batch.", rich_help_panel="Config"
+    ),
+]
 ThreadsOption = Annotated[
     str | None,
     typer.Option("--threads", metavar="auto|N", help="Replace threads.", rich_help_panel="Config"),
@@ -112,6 +118,7 @@ def load(
     device: str | None,
     threads: str | None,
     epochs: int | None,
+    devices: str | None = None,
     init_from: str | None = None,
 ) -> LoadedConfig:
     """Read a config with what the command line says about it."""
@@ -120,6 +127,7 @@ def load(
     flags = {
         "seed": ("--seed", seed),
         "device": ("--device", device),
+        "devices": ("--devices", None if devices is None else devices.split(",")),
         "threads": ("--threads", int(threads) if threads and re.fullmatch("[0-9]{1,18}", threads) else threads),
         "train.epochs": ("--epochs", epochs),
         "init_from.path": ("--init-from", init_from),

@@ -12,6 +12,7 @@ import typer
 from trainctl.cli.options import (
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
     JsonOption,
     OverridesArgument,
@@ -60,6 +61,7 @@ def show(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
     plugins: PluginsOption = None,
@@ -69,9 +71,11 @@ def show(
     """Print the resolved config and where each value came from."""
     check_json_target(json)
     if is_recorded(config):
-        loaded = recorded(config, [*(overrides or []), *(sets or [])], [seed, device, threads, epochs])
+        loaded = recorded(config, [*(overrides or []), *(sets or [])], [seed, device, devices, threads, epochs])
     else:
-        loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+        loaded = load(
+            config, overrides, sets, seed=seed, device=device, devices=devices, threads=threads, epochs=epochs
+        )
     if json is None:
         print(annotated(loaded), end="")
     else:

@@ -15,6 +15,7 @@ from trainctl.cli.help import Command
 from trainctl.cli.options import (
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
     InitFromOption,
     JsonOption,
@@ -104,6 +105,7 @@ def train(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
     init_from: InitFromOption = None,
@@ -156,7 +158,17 @@ def train(
     if config is not None and resume is not None and is_override(str(config)):
         config, overrides = None, [str(config), *(overrides or [])]  # the config is the run's own
     file, run = chosen(config, resume)
-    loaded = load(file, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs, init_from=init_from)
+    loaded = load(
+        file,
+        overrides,
+        sets,
+        seed=seed,
+        device=device,
+        devices=devices,
+        threads=threads,
+        epochs=epochs,
+        init_from=init_from,
+    )
     with make_display(log_format, quiet=quiet, verbose=verbose, no_color=no_color) as display:
         if dry_run:
             rehearse(loaded, output_dir=output_dir, force=force, on_event=display)

@@ -10,6 +10,7 @@ from trainctl.cli.options import (
     ConfigArgument,
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
     JsonOption,
     OverridesArgument,
@@ -39,6 +40,7 @@ def validate(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
     plugins: PluginsOption = None,
@@ -50,7 +52,7 @@ def validate(
     from trainctl.build import check
 
     check_json_target(json)
-    loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+    loaded = load(config, overrides, sets, seed=seed, device=device, devices=devices, threads=threads, epochs=epochs)
     model = check(loaded)
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "name": loaded.config.name, **described(model)})

@@ -43,6 +43,8 @@ Name = Annotated[  # also a folder's name: no separators, and at most 240 bytes 
     Field(pattern=r"^\w[\w .+-]*$", max_length=60),
     Expected("a string of up to 60 letters, digits, spaces and '_-.+', the first a letter, a digit or '_'"),
 ]
+Gpu = Annotated[str, Field(pattern=r"^cuda:[0-9]{1,3}$"), Expected("cuda:N")]
+Gpus = Annotated[tuple[Gpu, ...], Strict(False), Expected("a list of GPUs such as [cuda:0, cuda:1]")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$"), Expected("auto, cpu, cuda or cuda:N")]
 
 
@@ -180,6 +182,7 @@ class Config(Section):
         name: the run's; its directory is ``runs/<name>``. The file's by default.
         seed: of the initial weights, the split and the order of the samples.
         device: ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` takes a GPU where there is one, and says so.
+        devices: GPUs that share each batch (``nn.DataParallel``); the weights are on the first.
         threads: ``auto`` takes as many as there are cores to use.
         plugins: files and modules whose classes may be named like trainctl's own.
         data: what the model learns from and is measured on.
@@ -201,6 +204,7 @@ class Config(Section):
     name: Name
     seed: Seed = 0
     device: Device = "auto"
+    devices: Gpus = ()
     threads: Literal["auto"] | Positive = "auto"
     plugins: Plugins = ()
     data: DataConfig
@@ -215,6 +219,24 @@ class Config(Section):
     scheduler: Scheduler | None = None
     metrics: Metrics = ()
     train: TrainConfig
+
+    @field_validator("devices")
+    @classmethod
+    def _devices_are_told_once(cls, devices: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        repeated = [index for index, each in enumerate(devices) if each in devices[:index]]
+        if repeated:
+            raise Faults(Fault((index,), f"'{devices[index]}' is there already") for index in repeated)
+        if devices and info.data.get("device", "auto") != "auto":
+            raise Faults(
+                [
+                    Fault(
+                        (),
+                        f"device is '{info.data['device']}' already",
+                        "leave one of the two out: `devices: []` is none",
+                    )
+                ]
+            )
+        return devices
 
     @field_validator("model")
     @classmethod

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trainctl
+from trainctl.nn.parallel import DataParallel
 from trainctl.nn.utils import clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from trainctl.train.batches import device_in, forward, size_of
 from trainctl.train.evaluate import counted_in, is_summed
@@ -43,7 +44,7 @@ class Steps:
         self, experiment: Experiment, threads: int, kernels: str, notify: Callable[[str], None], measured: Any = None
     ) -> None:
         self._model, self._loss, self._optimizer = experiment.model, experiment.loss, experiment.optimizer
-        self._measured = measured or experiment.model
+        self._trained, self._measured = (_spread(each, experiment) for each in (self._model, measured or self._model))
         config = experiment.config.train
         self._batch_size, self._accumulate = experiment.config.data.batch_size, config.accumulate
         self.summed = is_summed(experiment.loss)
@@ -104,7 +105,7 @@ class Steps:
 
     def _learn(self, inputs: Any, target: Any) -> Any:
         self._optimizer.zero_grad()
-        loss = self._loss(forward(self._model, inputs), target)
+        loss = self._loss(forward(self._trained, inputs), target)
         loss.backward()
         if self._clips:
             self._clip()
@@ -115,7 +116,7 @@ class Steps:
         """Learn from a batch that has a share in an optimizer step's samples; return its own loss."""
         if first:
             self._optimizer.zero_grad()
-        loss = self._loss(forward(self._model, inputs), target)
+        loss = self._loss(forward(self._trained, inputs), target)
         (loss * share).backward()
         if last:
             if self._clips:
@@ -135,3 +136,9 @@ class Steps:
     def _measure(self, inputs: Any, target: Any) -> tuple[Any, Any]:
         output = forward(self._measured, inputs)
         return output, self._loss(output, target)
+
+
+def _spread(model: Any, experiment: Experiment) -> Any:
+    """A model that shares each batch out over the config's ``devices``; the model itself where there is one."""
+    devices = experiment.config.devices
+    return DataParallel(model, devices) if len(devices) > 1 else model
