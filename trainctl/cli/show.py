@@ -20,7 +20,7 @@ from trainctl.cli.options import (
     ThreadsOption,
     load,
 )
-from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.output import STDOUT, check_json_target, write_json, write_text
 from trainctl.cli.text import printable
 from trainctl.errors import UsageError
 
@@ -71,7 +71,7 @@ def show(
     else:
         loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
     if json is None:
-        print(annotated(loaded), end="")
+        write_text(STDOUT, annotated(loaded))
     else:
         write_json(json, described(loaded))
 
