@@ -78,8 +78,9 @@ CASES = [
     (5, f"train tiny.yaml 'optimizer={{SGD: {{lr: 1e38}}}}' -o runs/diverged {FASTER}", "diverged at epoch 1, step 2"),
     (5, "predict runs/good huge.npy", "not finite"),
     # what is nobody's usage
-    (1, "eval runs/good --json /dev/full", "No space left on device"),
-    (1, "show tiny.yaml > /dev/full", "No space left on device"),
+    (1, "eval runs/good --json /dev/full", "error: /dev/full: No space left on device"),
+    (1, "predict runs/good two.npy -o /dev/full", "error: /dev/full: No space left on device"),
+    (1, "show tiny.yaml > /dev/full", "error: stdout: No space left on device"),
 ]
 
 

@@ -43,6 +43,7 @@ def test_every_command_explains_itself(name, capfd):
     assert main([*name.split(), "--help"]) == 0
     out, err = capfd.readouterr()
     assert out.startswith(f"Usage: trainctl {name} ")
+    assert not re.search(r"[{}]|\.{4}", out.splitlines()[0])
     assert "\nExamples:\n  trainctl " in out
     assert err == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ class _Page:
 
     def collect_usage_pieces(self: Any, ctx: Any) -> list[str]:
         pieces = super().collect_usage_pieces(ctx)  # type: ignore[misc]  # the mix-in's other half has it
-        return [piece.strip("{}") for piece in pieces]  # Typer braces what must be given
+        # Typer braces what must be given, and puts dots after what may be given more than once.
+        return [re.sub(r"[{}]", "", piece).replace("......", "...") for piece in pieces]
 
     def format_options(self: Any, ctx: Any, formatter: Any) -> None:
         for heading, records in _sections(self, ctx).items():

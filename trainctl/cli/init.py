@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trainctl.cli.options import DebugOption, QuietOption
-from trainctl.cli.output import STDOUT
+from trainctl.cli.output import STDOUT, write_text
 from trainctl.cli.text import printable, table
 from trainctl.errors import UsageError
 
@@ -47,7 +47,7 @@ def init(
         print(table(["template", "what it is"], [list(row) for row in templates().items()], "<<"))
         return
     if output == STDOUT:
-        print(text_of(template), end="")
+        write_text(STDOUT, text_of(template))
         return
     path = Path(f"{template}.yaml" if output is None else output)
     write_config(path, text_of(template, str(path)), force=force)

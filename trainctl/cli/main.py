@@ -28,6 +28,7 @@ from trainctl.cli import (
 )
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
+from trainctl.cli.output import STDOUT, writing
 from trainctl.cli.startup import collecting_seldom
 from trainctl.cli.stopping import Stopping
 from trainctl.version import __version__
@@ -97,7 +98,8 @@ def _reported(words: list[str]) -> int:
     try:
         with collecting_seldom():
             code = _run(words)
-        sys.stdout.flush()  # here, where a full disk can still be reported
+        with writing(STDOUT):
+            sys.stdout.flush()  # here, where a full disk can still be reported
         return code
     except BrokenPipeError:
         return 128 + signal.SIGPIPE  # what a shell reports of any tool whose reader left

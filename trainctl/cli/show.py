@@ -22,7 +22,7 @@ from trainctl.cli.options import (
     ThreadsOption,
     load,
 )
-from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.output import STDOUT, check_json_target, write_json, write_text
 from trainctl.cli.text import printable
 from trainctl.errors import UsageError
 
@@ -77,7 +77,7 @@ def show(
             config, overrides, sets, seed=seed, device=device, devices=devices, threads=threads, epochs=epochs
         )
     if json is None:
-        print(annotated(loaded), end="")
+        write_text(STDOUT, annotated(loaded))
     else:
         write_json(json, described(loaded))
 

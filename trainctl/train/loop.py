@@ -93,6 +93,7 @@ class Loop:
         """
         if self.resume:
             restore(self.resume, self.model, self.optimizer, self.schedule, self.more)
+            self.meters.counted = self.meters.counted or self.progress.samples  # which older checkpoints go by
         self._base = self.resume or copied(self._capture())
 
     def start(self) -> TrainStart:

@@ -61,7 +61,7 @@ class Meters:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` returned."""
-        self.lrs, self.counted = tuple(state["lrs"]), state["counted"]
+        self.lrs, self.counted = tuple(state["lrs"]), state.get("counted", 0)
         self._sum, self._steps = state["sum"], state["steps"]
 
 
