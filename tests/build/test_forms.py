@@ -139,3 +139,16 @@ MISTAKES = [
 def test_forms_that_do_not_fit(model, expected):
     found = problems(model)
     assert [each for each in found if not re.match(r"optimizer|.*: the model gives", each[1])] == expected
+
+
+def test_metrics_measure_the_first_output_with_its_own_loss():
+    model = f"  a: {{from: input, layers: [{CONV}]}}\n  b: {{from: input, layers: [{CONV}]}}\n  outputs: [a, b]"
+    text = f"{REST}model:\n{model}\nmetrics: [mae]\n".replace("loss: MSELoss", "loss: {a: MSELoss, b: L1Loss}")
+    experiment = build(config_from_yaml(text, "c.yaml"))
+    metric, x = experiment.metrics["mae"], trainctl.ones(1, 2, 8, 8)
+    metric.bind(experiment.loss)
+    metric.reset()
+    metric.update({"a": 3 * x, "b": x}, x)
+    assert metric.compute() == 2
+    with pytest.raises(ConfigError, match="they measure the output 'a', which has no loss"):
+        check(config_from_yaml(text.replace("{a: MSELoss, b: L1Loss}", "{b: L1Loss}"), "c.yaml"))

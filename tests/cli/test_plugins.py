@@ -113,6 +113,21 @@ def test_the_layer_of_the_document_trains_and_its_run_imports_it_only_when_told(
     assert "epoch 3/3" in again
 
 
+def test_a_resume_command_names_the_plugins_of_an_intact_config_alone(tmp_path: Path):
+    config = tmp_path / "config.resolved.yaml"
+    for text, plugins in {
+        "plugins:\n- {file: 'a b.py', sha256: x}\n- {module: m, sha256: y}\ndata: 1\n": " --plugins 'a b.py' --plugins m",
+        "plugins: []\n": "",
+        "plugins:\n  a: 1\n": "",
+        "plugins:\n- " + "[" * 5000 + "\n": "",
+        "plugins:\n- {file: 3}\n- x\n": "",
+    }.items():
+        config.write_text(text)
+        assert resume_command(tmp_path).partition(f"--resume {tmp_path}")[2] == plugins
+    config.write_bytes(b"plugins:\n- \xff\n")
+    assert resume_command(tmp_path).endswith(f"--resume {tmp_path}")
+
+
 @pytest.mark.parametrize("model", ["nodes", "class"])
 def test_two_inputs_and_two_outputs(model, workspace: Path):
     (workspace / "pairs.py").write_text(PAIRS)
@@ -121,6 +136,10 @@ def test_two_inputs_and_two_outputs(model, workspace: Path):
     output = said("train", "graph.yaml", *sets)
     assert "without a plan" not in output
     if model == "class":
+        for command in (["eval", "runs/graph", "--baseline", "runs/graph"], ["predict", "runs/graph", "pairs.py"]):
+            refused = trainctl(*command, "--plugins", "pairs.py")
+            assert refused.returncode == 2
+            assert b"models of one " in refused.stderr
         assert json.loads(trainctl("eval", "--plugins", "pairs.py", "--json", "-").stdout)["samples"] == 64
         return
     rows = [json.loads(line) for line in (workspace / "runs/graph/metrics.jsonl").read_text().splitlines()]

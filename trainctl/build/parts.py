@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_FIRST = "name an output that has one first in `outputs`"
+
 
 class Parts:
     """The parts of a config, made and tried on a batch of zeros.
@@ -166,10 +168,14 @@ class Parts:
         """The metrics by their names; of several outputs they measure the first."""
         figures, first = make_metrics(self.config.metrics, self._make), next(iter(outputs), "")
         output = outputs[first].batch if outputs else None
-        if output is not None and self.loss is not None and not self.problems:
-            target, loss = self.sample.target, self.loss
-            target = target[first] if isinstance(target, Mapping) else target
-            loss = loss.losses[first] if first else loss
+        targets, loss = self.sample.target, self.loss
+        target = targets.get(first) if isinstance(targets, Mapping) else targets
+        if first and loss is not None:
+            loss = dict(loss.losses.items()).get(first)
+        if self.config.metrics and output is not None and not self.problems:
+            if target is None or loss is None:
+                self._report(("metrics",), f"metrics: they measure the output '{first}', which has no loss", _FIRST)
+                return figures
             try_metrics(self.config.metrics, figures, loss, output.to(self.device), target, self._report)
         if not first:
             return figures

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, QuietOption
+from trainctl.cli.options import DebugOption, PluginsOption, QuietOption
 from trainctl.cli.output import STDOUT, check_target
 from trainctl.cli.text import count, printable
 
@@ -94,6 +94,7 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="The probability of every class, too.", rich_help_panel=_OUTPUT)
     ] = False,
+    plugins: PluginsOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:

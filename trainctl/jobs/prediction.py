@@ -88,18 +88,23 @@ class Predictor:
     ) -> None:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
+        from trainctl.registry import extended
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
 
         self.checkpoint = find_checkpoint(latest_run(RUNS) if path is None else path)
         saved = read_checkpoint(self.checkpoint)
         loaded = config_of(saved, self.checkpoint, (), {"device": ("--device", device)})
-        parts = Parts(loaded)
+        with extended(loaded.names):
+            parts = Parts(loaded)
         load_weights(saved, parts.model)
         parts.model.eval()
         if isinstance(parts.sample.inputs, Mapping):
             names = ", ".join(parts.sample.inputs)
             raise UsageError(f"{self.checkpoint}: predict takes models of one input; this one has {names}")
+        if hasattr(parts.loss, "losses"):
+            names = ", ".join(name for name, _ in parts.loss.losses.items())
+            raise UsageError(f"{self.checkpoint}: predict takes models of one output; this one has {names}")
         self._spec = parts.sample.inputs
         self._model, self._device = parts.model, parts.device
         self._transform = Compose(parts.transforms)

@@ -54,6 +54,11 @@ class OutputMetric(Metric):
         self.metric, self.output = metric, output
         self.higher_is_better, self.is_table = metric.higher_is_better, metric.is_table
 
+    def bind(self, loss: Any) -> None:
+        """Take note of the loss: that of the output, where it has one."""
+        own = dict(loss.losses.items()) if hasattr(loss, "losses") else {}
+        self.metric.bind(own.get(self.output, loss))
+
     def reset(self) -> None:
         """Forget every batch."""
         self.metric.reset()

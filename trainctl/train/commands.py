@@ -42,7 +42,8 @@ def _plugins_of(run: Path) -> list[str]:
         return []
     try:
         listed = yaml.safe_load(section[0])["plugins"]
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError, ValueError):
         return []
-    named = [each.get("file") or each.get("module") for each in listed if isinstance(each, dict)]
+    entries = listed if isinstance(listed, list) else []
+    named = [each.get("file") or each.get("module") for each in entries if isinstance(each, dict)]
     return [each for each in named if isinstance(each, str)]
