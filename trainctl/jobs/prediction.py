@@ -75,7 +75,7 @@ class Predictor:
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
         ConfigError: its config does not fit this version.
-        UsageError: the model has several inputs.
+        UsageError: the model has several inputs or outputs.
     """
 
     def __init__(
@@ -88,18 +88,23 @@ class Predictor:
     ) -> None:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
+        from trainctl.registry import extended
+        from trainctl.train.batches import output_names
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
 
         self.checkpoint = find_checkpoint(latest_run(RUNS) if path is None else path)
         saved = read_checkpoint(self.checkpoint)
         loaded = config_of(saved, self.checkpoint, (), {"device": ("--device", device)})
-        parts = Parts(loaded)
+        with extended(loaded.names):
+            parts = Parts(loaded)
         load_weights(saved, parts.model)
         parts.model.eval()
         if isinstance(parts.sample.inputs, Mapping):
             names = ", ".join(parts.sample.inputs)
             raise UsageError(f"{self.checkpoint}: predict takes models of one input; this one has {names}")
+        if outputs := output_names(parts.loss):
+            raise UsageError(f"{self.checkpoint}: predict takes models of one output; this one has {', '.join(outputs)}")
         self._spec = parts.sample.inputs
         self._model, self._device = parts.model, parts.device
         self._transform = Compose(parts.transforms)
