@@ -51,7 +51,7 @@ def output_names(loss: Any) -> list[str]:
         >>> output_names(nn.MSELoss())
         []
     """
-    return list(loss.losses) if isinstance(loss, OutputLoss) else []
+    return [name for name, _ in loss.losses.items()] if isinstance(loss, OutputLoss) else []
 
 
 class OutputMetric(Metric):
