@@ -158,7 +158,7 @@ def test_each_gpu_that_is_not_there(config: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["devices=[cpu]"], "expected cuda:N, got 'cpu'"),
+        (["devices=[cpu]"], "got ['cpu'] (a list)"),
         (["devices=cuda:0"], "expected a list of GPUs such as [cuda:0, cuda:1]"),
         (["devices=[cuda:0, cuda:0]"], "'cuda:0' is there already"),
         (["devices=[cuda:0]", "device=cpu"], "device is 'cpu' already"),

@@ -219,7 +219,6 @@ def test_a_class_that_others_add_is_in_it(monkeypatch):
     monkeypatch.setattr("trainctl.config.components.resolve", lambda kind, name: Doubled)
     monkeypatch.setattr(json_schema, "TABLES", {"layer": {"Doubled": TABLES["layer"]["Doubled"]}})
     definitions = config_schema()["$defs"]
-    arguments.cache_clear()
     assert definitions["layer.Doubled"] == {
         "type": "object",
         "description": "Twice as much.",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from trainctl.build import check
 from trainctl.config import config_from_yaml
+from trainctl.config.json_schema import config_schema
 from trainctl.errors import ConfigError
 
+VALIDATOR = Draft202012Validator(config_schema())
 LEAVES = st.sampled_from(
     ["ReLU", "Flatten", "BatchNorm2d", "LayerNorm", "$n", "$m", "b", "c", "Bilinear", "CosineSimilarity", "GRUCell", 3, None]
     + [{"Linear": {"out_features": size}} for size in (10, 28, "$n", 0)]
@@ -61,6 +64,8 @@ def test_any_model(model, blocks, loss):
     problems = []
     try:
         loaded = config_from_yaml(text, "c.yaml")
+        assert VALIDATOR.is_valid(yaml.safe_load(text))
+        assert VALIDATOR.is_valid({"extends": "base.yaml", **yaml.safe_load(text)})
         assert config_from_yaml(loaded.to_yaml(), "again").config == loaded.config
         assert loaded.describe()
         assert check(loaded).layers[-1].output_shape == (10,)

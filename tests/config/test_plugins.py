@@ -127,12 +127,13 @@ def test_every_kind_of_class(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_transform_and_a_dataset_that_takes_none():
+def test_a_transform_also_of_a_dataset_that_takes_none():
     assert check(load(transforms="[Negative]"))
-    found = problems(
-        PLUGIN, dataset="{Half: {size: 5}}", transforms="[Negative]", model="[{Linear: {out_features: 2}}]"
+    experiment = build(
+        load(dataset="{Half: {size: 5}}", transforms="[Negative]", model="[{Linear: {out_features: 2}}]")
     )
-    assert "2:36 data.transforms: Half takes no transform" in [message for message, _ in found]
+    inputs, _ = experiment.train_data[0]
+    assert inputs.tolist() == [-1.0] * 5
 
 
 def test_names_last_as_long_as_their_config():

@@ -12,12 +12,13 @@ from trainctl.config import json_schema
 from trainctl.config.accepts import Accepts
 from trainctl.config.components import Component, parse
 from trainctl.config.extends import merged
-from trainctl.config.schema import Config, Optimizer, Section
+from trainctl.config.schema import Config, Section
 from trainctl.config.shape import below, is_part, names, spelled
 from trainctl.config.tree import Place, node_of
 from trainctl.registry import TABLES
 
 Layer = Annotated[Component, PlainValidator(partial(parse, "layer"))]
+Optimizer = Annotated[Component, PlainValidator(partial(parse, "optimizer"))]
 
 
 class Item(Section):
@@ -60,7 +61,15 @@ def at(schema: type, *keys: str) -> Any:
         (Config, ("optimizer", "SGD"), ["lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"]),
         (Config, ("optimizer", "SGD", "lr"), []),
         (Config, ("scheduler",), list(TABLES["scheduler"])),
-        (Config, ("model",), []),
+        (Config, ("model",), [*TABLES["layer"], "outputs"]),
+        (Config, ("model", "2", "Residual", "layers", "0", "ReLU"), ["inplace"]),
+        (Config, ("model", "Parallel", "branches", "0", "1", "ReLU"), ["inplace"]),
+        (Config, ("model", "stem"), ["from", "merge", "dim", "layers"]),
+        (Config, ("model", "stem", "layers", "0", "ReLU"), ["inplace"]),
+        (Config, ("blocks", "basic"), ["parameters", "layers"]),
+        (Config, ("blocks", "basic", "layers", "0", "ReLU"), ["inplace"]),
+        (Config, ("loss",), [*TABLES["loss"], "weights"]),
+        (Config, ("loss", "digit", "HuberLoss"), ["reduction", "delta"]),
         (Config, ("model", "3"), list(TABLES["layer"])),
         (Config, ("model", "3", "ReLU"), ["inplace"]),
         (Config, ("scheduler", "SequentialLR", "schedulers", "0"), list(TABLES["phase"])),
@@ -91,7 +100,7 @@ def test_a_key_is_spelled_as_the_schema_has_it(keys, key, written):
 
 @pytest.mark.parametrize(
     ("keys", "part"),
-    [(("optimizer",), True), (("scheduler",), True), (("data",), False), (("model",), False), (("model", "0"), True)],
+    [(("optimizer",), True), (("scheduler",), True), (("data",), False), (("model",), True), (("model", "0"), True)],
 )
 def test_where_a_class_is_named(keys, part):
     assert is_part(at(Config, *keys)) is part

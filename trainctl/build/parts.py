@@ -20,7 +20,7 @@ from trainctl.build.walk import Walker
 from trainctl.build.words import BATCH, attempted, blamed, checked_spec, dtype_of, made, read_spec
 from trainctl.errors import ConfigError, Problem
 from trainctl.registry import TABLES, Kind, resolve
-from trainctl.train.batches import OutputMetric
+from trainctl.train.batches import OutputMetric, output_names
 
 if TYPE_CHECKING:
     from trainctl.config import Component, LoadedConfig
@@ -165,17 +165,15 @@ class Parts:
         return transformed(sample, self.config.data, self.transforms, self.train_transforms, self._report)
 
     def _make_metrics(self, outputs: Mapping[str, Flow]) -> dict[str, Any]:
-        """The metrics by their names; of several outputs they measure the first."""
-        figures, first = make_metrics(self.config.metrics, self._make), next(iter(outputs), "")
-        output = outputs[first].batch if outputs else None
-        targets, loss = self.sample.target, self.loss
-        target = targets.get(first) if isinstance(targets, Mapping) else targets
-        if first and loss is not None:
-            loss = dict(loss.losses.items()).get(first)
-        if self.config.metrics and output is not None and not self.problems:
-            if target is None or loss is None:
-                self._report(("metrics",), f"metrics: they measure the output '{first}', which has no loss", _FIRST)
-                return figures
+        """The metrics by their names; of several outputs they measure the first that has a loss."""
+        compared = output_names(self.loss)
+        figures = make_metrics(self.config.metrics, self._make)
+        first = next((name for name in outputs if name in compared), "")
+        output = outputs[first].batch if first in outputs else None
+        if output is not None and self.loss is not None and not self.problems:
+            target, loss = self.sample.target, self.loss
+            target = target[first] if isinstance(target, Mapping) else target
+            loss = loss.losses[first] if first else loss
             try_metrics(self.config.metrics, figures, loss, output.to(self.device), target, self._report)
         if not first:
             return figures

@@ -65,7 +65,8 @@ def run_evaluation(
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
         ConfigError: an override does not fit.
-        UsageError: the run has no such split, a gate names no figure, the baseline does not fit.
+        UsageError: the run has no such split, a gate names no figure, the baseline does not fit, or there are several
+            outputs where one is needed.
         DataError: the run's data is missing or corrupt.
 
     Example:
@@ -85,6 +86,7 @@ def run_evaluation(
     check_names([gate.name for gate in gates], figures, tables, "--fail-if")
     check_names(compare, figures, tables, "--compare")
     subject = Subject.build(found, checkpoint, loaded, threads, batch_size)
+    _check_one_output(subject, "--baseline" if baseline else "--per-class" if per_class else None)
     against = baseline and Baseline(
         baseline, subject, threads, deciding=compare, alpha=alpha, max_drop=max_drop
     )  # fmt: skip
@@ -132,6 +134,17 @@ def _check_replaceable(overrides: Sequence[str]) -> None:
                 f"--set {text}: expected a key of data or metrics, got {key!r}",
                 hint="an evaluation replaces data.* and metrics; the rest belongs to the trained model",
             )
+
+
+def _check_one_output(subject: Subject, option: str | None) -> None:
+    from trainctl.train.batches import output_names
+
+    names = output_names(subject.experiment.loss)
+    if option and names:
+        raise UsageError(
+            f"{option}: takes models of one output; {subject.found} has {', '.join(names)}",
+            hint="the loss, the metrics and --fail-if work with several",
+        )
 
 
 def _measured(loaded: LoadedConfig) -> tuple[list[str], list[str]]:

@@ -75,7 +75,7 @@ class Predictor:
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
         ConfigError: its config does not fit this version.
-        UsageError: the model has several inputs.
+        UsageError: the model has several inputs or outputs.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Predictor:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
         from trainctl.registry import extended
+        from trainctl.train.batches import output_names
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
 
@@ -102,9 +103,10 @@ class Predictor:
         if isinstance(parts.sample.inputs, Mapping):
             names = ", ".join(parts.sample.inputs)
             raise UsageError(f"{self.checkpoint}: predict takes models of one input; this one has {names}")
-        if hasattr(parts.loss, "losses"):
-            names = ", ".join(name for name, _ in parts.loss.losses.items())
-            raise UsageError(f"{self.checkpoint}: predict takes models of one output; this one has {names}")
+        if outputs := output_names(parts.loss):
+            raise UsageError(
+                f"{self.checkpoint}: predict takes models of one output; this one has {', '.join(outputs)}"
+            )
         self._spec = parts.sample.inputs
         self._model, self._device = parts.model, parts.device
         self._transform = Compose(parts.transforms)

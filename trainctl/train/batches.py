@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainctl.nn.outputs import OutputLoss
 from trainctl.train.metrics import Metric
 
 
@@ -42,6 +43,17 @@ def moved(part: Any, where: Any) -> Any:
     return part.to(where)
 
 
+def output_names(loss: Any) -> list[str]:
+    """Return the names of the outputs that a loss compares, none where it compares the only one.
+
+    Example:
+        >>> from trainctl import nn
+        >>> output_names(nn.MSELoss())
+        []
+    """
+    return [name for name, _ in loss.losses.items()] if isinstance(loss, OutputLoss) else []
+
+
 class OutputMetric(Metric):
     """A metric of one of a model's outputs.
 
@@ -55,9 +67,8 @@ class OutputMetric(Metric):
         self.higher_is_better, self.is_table = metric.higher_is_better, metric.is_table
 
     def bind(self, loss: Any) -> None:
-        """Take note of the loss: that of the output, where it has one."""
-        own = dict(loss.losses.items()) if hasattr(loss, "losses") else {}
-        self.metric.bind(own.get(self.output, loss))
+        """Learn from the output's own loss."""
+        self.metric.bind(loss.losses[self.output] if output_names(loss) else loss)
 
     def reset(self) -> None:
         """Forget every batch."""
