@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
-_FIRST = "name an output that has one first in `outputs`"
-
 
 class Parts:
     """The parts of a config, made and tried on a batch of zeros.
