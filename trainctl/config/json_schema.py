@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -229,7 +229,7 @@ def _leads_to(schema: Any) -> Iterator[str]:
 def _open(name: str, schema: Schema, leading: Collection[str]) -> Schema:
     schema = _referring(schema, {each: each + OPEN for each in leading})
     if name in TABLES:
-        known = {"enum": list(TABLES[cast("Kind", name)])}
+        known = {"enum": list(TABLES[name])}
         *alone, called = schema["anyOf"]
         other = {"type": ["object", "null"], "description": "A block, or a class of a plugin."}
         return {"anyOf": [*alone, {"type": "string", "not": known}, {**called, "additionalProperties": other}]}

@@ -104,7 +104,9 @@ class Predictor:
             names = ", ".join(parts.sample.inputs)
             raise UsageError(f"{self.checkpoint}: predict takes models of one input; this one has {names}")
         if outputs := output_names(parts.loss):
-            raise UsageError(f"{self.checkpoint}: predict takes models of one output; this one has {', '.join(outputs)}")
+            raise UsageError(
+                f"{self.checkpoint}: predict takes models of one output; this one has {', '.join(outputs)}"
+            )
         self._spec = parts.sample.inputs
         self._model, self._device = parts.model, parts.device
         self._transform = Compose(parts.transforms)
