@@ -141,6 +141,9 @@ def test_two_inputs_and_two_outputs(model, workspace: Path):
             assert refused.returncode == 2
             assert b"models of one " in refused.stderr
         assert json.loads(trainctl("eval", "--plugins", "pairs.py", "--json", "-").stdout)["samples"] == 64
+        refused = trainctl("eval", "--plugins", "pairs.py", "--per-class")
+        assert refused.returncode == 2
+        assert b"--per-class: takes models of one output; " in refused.stderr
         return
     rows = [json.loads(line) for line in (workspace / "runs/graph/metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["train_loss"] < 0.8 * rows[0]["train_loss"]
