@@ -13,17 +13,20 @@ find_python = for python in $(or $(PYTHON),python3 python3.14 python3.13 python3
 	&& command -v $$python && exit 0; done; \
 	echo "make: no Python 3.11 or newer with the venv module; name one with PYTHON=..." >&2; exit 1
 
-.PHONY: help train test check lint bench clean
+.PHONY: help train test torture check lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 train: $(VENV)/trainctl.stamp ## set up and run the main job, configs/mlp.yaml
 	$(BIN)/trainctl train configs/mlp.yaml --force $(ARGS)
 
 test: $(VENV)/dev.stamp ## set up and run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+torture: $(VENV)/dev.stamp ## a thousand kills and ten million damaged files: KILLS=N MUTATIONS=N SEED=N
+	$(BIN)/python -m pytest -s tests/torture/torture.py $(ARGS)
 
 check: lint test ## the linters, mypy and the tests
 

@@ -142,7 +142,7 @@ def test_ops_know_their_arrays_only_through_the_backend():
 def test_runtime_imports_are_declared_dependencies():
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}
-    assert declared == {"numpy", "pydantic", "pyyaml", "rich", "safetensors", "threadpoolctl", "typer"}
+    assert declared == {"numpy", "pydantic", "pyyaml", "rich", "threadpoolctl", "typer"}
     known = declared - {"pyyaml"} | {"yaml", "trainctl"} | sys.stdlib_module_names
     for module in MODULES:
         unknown = {name.partition(".")[0] for name in imports(module)} - known - OPTIONAL.get(module, set())

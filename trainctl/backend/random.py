@@ -62,7 +62,7 @@ class Stream:
             RuntimeError: these bytes are not a state of this kind of generator.
         """
         try:
-            inner = json.loads(state)
+            inner = json.loads(bytes(state).decode())
             seed = inner.pop("seed")
             bits = numpy.random.PCG64(seed)
             bits.state = inner

@@ -204,12 +204,12 @@ def chosen(config: Path | None, resume: str | None) -> tuple[Path, Path | bool]:
         hint = "trainctl train configs/mlp.yaml, or trainctl train --resume RUN"
         raise UsageError("missing CONFIG: the YAML file that describes the run", hint=hint)
     from trainctl.jobs import RUNS
-    from trainctl.train.resolve import CONFIG, find_checkpoint, latest_run, run_of
+    from trainctl.train.resolve import CONFIG, config_of, find_checkpoint, find_run, latest_run, run_of
 
-    run = Path(resume) if resume else latest_run(RUNS)
+    run = find_run(resume) if resume else latest_run(RUNS)
     if not (run / CONFIG).is_file():  # a checkpoint, then
-        return run_of(find_checkpoint(run)) / CONFIG, run
-    return run / CONFIG, run
+        return config_of(run_of(find_checkpoint(run))), run
+    return config_of(run), run
 
 
 def rehearse(

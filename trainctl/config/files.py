@@ -8,6 +8,7 @@ import pathlib
 
 from trainctl.config.reader import LINE_BREAK
 from trainctl.errors import ConfigError, Problem
+from trainctl.storage.files import read_typed
 
 MAX_BYTES = 1 << 20
 
@@ -16,11 +17,10 @@ def read_text(file: str) -> str:
     """Read a config file.
 
     Raises:
-        ConfigError: it is missing, a directory, unreadable, too large or not UTF-8.
+        ConfigError: it is missing, a directory, a device, unreadable, too large or not UTF-8.
     """
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_typed(file, MAX_BYTES)
     except FileNotFoundError:
         raise ConfigError([Problem("no such file", file, hint=_near(file))]) from None
     except IsADirectoryError:

@@ -16,7 +16,7 @@ from trainctl.config.tree import Node, Place, Scalar
 from trainctl.errors import ConfigError, Problem
 
 MAX_DEPTH = 40
-MAX_VALUES = 50_000
+MAX_VALUES = 20_000
 LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What YAML, and so PyYAML's line numbers, count as the end of a line."""
 

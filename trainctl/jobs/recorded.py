@@ -7,7 +7,7 @@ from pathlib import Path
 from trainctl.config import LoadedConfig, config_from_yaml
 from trainctl.config.files import read_text
 from trainctl.train.checkpoint import read_checkpoint
-from trainctl.train.resolve import CONFIG, find_checkpoint
+from trainctl.train.resolve import config_of, find_checkpoint, find_run
 
 
 def recorded_config(path: str | Path) -> LoadedConfig:
@@ -25,7 +25,7 @@ def recorded_config(path: str | Path) -> LoadedConfig:
         Traceback (most recent call last):
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
-    written = Path(path) / CONFIG
+    written = config_of(find_run(path))
     if written.is_file():
         return config_from_yaml(read_text(str(written)), str(written))
     found = find_checkpoint(path)

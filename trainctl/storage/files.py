@@ -110,6 +110,30 @@ def read_file(path: str | os.PathLike[str], limit: int, *, follow: bool = False)
         return bytes(file.read(limit))
 
 
+def read_typed(path: str, limit: int) -> bytes:
+    """Return the bytes of what a person typed the name of: a file, a link to one, or a pipe that is being written.
+
+    Args:
+        path: the file; ``<(command)`` of a shell is such a pipe.
+        limit: the most bytes that are read; what comes back is longer than that where there are more.
+
+    Raises:
+        OSError: it is missing, unreadable, a directory or a device.
+    """
+    if not stat.S_ISFIFO(os.stat(path).st_mode):
+        with reading(path, follow=True) as file:
+            return bytes(file.read(limit + 1))
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # where nobody writes, it is empty at once
+    try:
+        os.set_blocking(descriptor, True)
+        data = b""
+        while len(data) <= limit and (part := os.read(descriptor, limit + 1 - len(data))):
+            data += part
+        return data
+    finally:
+        os.close(descriptor)
+
+
 def _require_regular(mode: int, path: str | os.PathLike[str]) -> None:
     if not stat.S_ISREG(mode):
         code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import os
 import re
-import socket
 import time
 import weakref
 from contextlib import suppress
@@ -49,12 +48,14 @@ class Lock:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "lock")
         >>> lock = Lock(path)
-        >>> path.read_text().startswith(f"pid {os.getpid()} on {socket.gethostname()}")
+        >>> path.read_text().startswith(f"pid {os.getpid()} on {os.uname().nodename}")
         True
         >>> lock.release()
     """
 
     def __init__(self, path: Path) -> None:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "a symbolic link, which is not followed: it could lead anywhere", str(path))
         self._descriptor = files.os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         self._written = False
         _held.add(self)
@@ -78,7 +79,7 @@ class Lock:
             since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             files.os.ftruncate(self._descriptor, 0)
             self._written = True
-            files.os.write(self._descriptor, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode())
+            files.os.write(self._descriptor, f"pid {os.getpid()} on {os.uname().nodename} since {since}\n".encode())
 
     def _lock(self) -> None:
         for _ in range(_TRIES - 1):

@@ -15,7 +15,16 @@ from trainctl.train.checkpoint import INDEX, MODEL, STATE, Progress, read_progre
 from trainctl.train.commands import resume_command
 from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, linked, step_of, steps
 
-__all__ = ["CHECKPOINTS", "CONFIG", "LATEST", "find_checkpoint", "find_run", "latest_run", "run_of"]
+__all__ = [
+    "CHECKPOINTS",
+    "CONFIG",
+    "LATEST",
+    "config_of",
+    "find_checkpoint",
+    "find_run",
+    "latest_run",
+    "run_of",
+]
 
 LATEST = "latest"
 """In a run its last checkpoint; among runs the one that was last saved to."""
@@ -81,6 +90,19 @@ def latest_run(root: str | Path = "runs") -> Path:
     if not dated:
         raise CheckpointError(f"{root}: no run with a checkpoint in it", hint="trainctl train CONFIG makes one")
     return max(dated)[1]
+
+
+def config_of(run: Path) -> Path:
+    """Return the path of a run's resolved config.
+
+    Raises:
+        CheckpointError: it is a link, which could make any file be read and shown.
+    """
+    path = run / CONFIG
+    if path.is_symlink():
+        hint = "put the file itself there"
+        raise CheckpointError(f"{path}: a symbolic link; a run's config is read from inside the run alone", hint=hint)
+    return path
 
 
 def run_of(checkpoint: str | Path) -> Path:

@@ -80,17 +80,32 @@ def restore(
         CheckpointError: the checkpoint is another model's or optimizer's.
     """
     load_weights(checkpoint, model)
-    state = unpack(checkpoint.state["optimizer"], checkpoint.arrays)
     try:
+        state = unpack(checkpoint.state["optimizer"], checkpoint.arrays)
+        _check_groups(state["param_groups"], optimizer.state_dict()["param_groups"])
         optimizer.load_state_dict(state)
-    except ValueError as error:
-        raise CheckpointError(f"the checkpoint's optimizer state does not fit: {error}", hint=_OTHER_MODEL) from error
-    if schedule is not None:
-        schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
-    for name, each in (more or {}).items():
-        if name in checkpoint.state:
-            each.load_state_dict(unpack(checkpoint.state[name], checkpoint.arrays))
-    trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
+        if schedule is not None:
+            schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
+        for name, each in (more or {}).items():
+            if name in checkpoint.state:
+                each.load_state_dict(unpack(checkpoint.state[name], checkpoint.arrays))
+        trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        what = f"the checkpoint's optimizer state does not fit: {type(error).__name__}: {error}"
+        raise CheckpointError(what, hint=_OTHER_MODEL) from error
+
+
+def _check_groups(saved: Any, own: list[dict[str, Any]]) -> None:
+    """Check that an optimizer's settings have the names and the kinds of values that its own have.
+
+    Raises:
+        ValueError: they have not.
+    """
+    for group, mine in zip(saved, own, strict=True):
+        for name, value in mine.items():
+            numbers = isinstance(value, int | float) and isinstance(group[name], int | float)
+            if not numbers and value is not None and type(group[name]) is not type(value):
+                raise ValueError(f"{name} is {str(group[name])[:80]!r}, a {type(group[name]).__name__}")
 
 
 def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
