@@ -49,6 +49,7 @@ CASES = [
     (2, "eval runs/good --split tst", "--split"),
     (2, "predict runs/good two.parquet --input-format parquet", "parquet"),
     (2, "predict runs/good tiny.yaml", "--input-format"),
+    (2, "predict runs/good - <&-", "-: stdin is closed"),
     (2, "init perceptron", "perceptron"),
     (2, "init mlp -o tiny.yaml", "tiny.yaml"),
     (2, "data make circles made", "circles"),

@@ -107,6 +107,8 @@ def predict(
     if scale is not None and not (scale != 0 and abs(scale) < float("inf")):
         raise UsageError(f"--scale: expected a finite number other than 0, got {scale:g}")
     kind = format or ("csv" if output.lower().endswith(".csv") else "jsonl")
+    if "-" in inputs and sys.stdin is None:
+        raise UsageError("-: stdin is closed", hint="name a file, or pipe samples into the command")
     predictor = Predictor(run, threads=threads, batch_size=batch_size, device=device)
     stdin: Any = sys.stdin.buffer if "-" in inputs else None
     source = Source(inputs, input_format, id, tuple(drop or ()), scale, stdin)
