@@ -44,7 +44,11 @@ HOST_OPS = {
 }
 
 # What is imported only by a user who has it: one place each.
-OPTIONAL = {"trainctl/backend/cupy.py": {"cupy", "cupyx"}, "trainctl/data/inputs/arrays.py": {"PIL"}}
+OPTIONAL = {
+    "trainctl/backend/cupy.py": {"cupy", "cupyx"},
+    "trainctl/data/images.py": {"PIL"},
+    "trainctl/data/inputs/arrays.py": {"PIL"},
+}
 
 # Files past 400 lines, each with the reason why it is one concept all the same.
 LONG: dict[str, str] = {}

@@ -99,10 +99,9 @@ def test_devices_do_not_mix() -> None:
             trainctl.ones(2).to("cuda").numpy()
 
 
-def test_a_run_from_a_config(tmp_path: Any) -> None:
+@pytest.fixture
+def config(tmp_path: Any) -> Any:
     from tests.data.idx_files import write_mnist
-    from trainctl.config import load_config
-    from trainctl.jobs import run_evaluation, run_training
 
     random = np.random.RandomState(0)
     for part, count in (("train", 96), ("t10k", 32)):
@@ -114,6 +113,13 @@ def test_a_run_from_a_config(tmp_path: Any) -> None:
         "model: [Flatten, {Linear: {out_features: 8}}, ReLU, {Linear: {out_features: 10}}]\n"
         "loss: CrossEntropyLoss\noptimizer: {Adam: {lr: 0.01}}\nmetrics: [accuracy]\ntrain: {epochs: 2}\n"
     )
+    return config
+
+
+def test_a_run_from_a_config(tmp_path: Any, config: Any) -> None:
+    from trainctl.config import load_config
+    from trainctl.jobs import run_evaluation, run_training
+
     with installed():
         summaries = {
             where: run_training(load_config(config, [f"device={where}"], environ={}), output_dir=tmp_path / where)
@@ -122,3 +128,46 @@ def test_a_run_from_a_config(tmp_path: Any) -> None:
         assert summaries["auto"]["device"] == "cuda:0"
         assert summaries["auto"]["test_loss"] == pytest.approx(summaries["cpu"]["test_loss"], rel=1e-5)
         assert run_evaluation(tmp_path / "auto")["loss"] == pytest.approx(summaries["auto"]["test_loss"], rel=1e-6)
+
+
+def test_a_run_on_two_gpus(tmp_path: Any, config: Any) -> None:
+    from trainctl.config import load_config
+    from trainctl.jobs import run_evaluation, run_training
+
+    with installed():
+        for name, setting in (("cpu", "device=cpu"), ("two", "devices=[cuda:0, cuda:1]")):
+            run_training(load_config(config, [setting, "train.ema.decay=0.5"], environ={}), output_dir=tmp_path / name)
+        one, two = (run_evaluation(tmp_path / name) for name in ("cpu", "two"))
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
+        keys = [
+            sorted(trainctl.load(tmp_path / name / "checkpoints/best/model.safetensors")) for name in ("cpu", "two")
+        ]
+        assert keys[0] == keys[1]  # as if there were one: the checkpoint goes anywhere
+
+
+def test_each_gpu_that_is_not_there(config: Any) -> None:
+    from trainctl.build import check
+    from trainctl.config import load_config
+    from trainctl.errors import ConfigError
+
+    with installed(), pytest.raises(ConfigError) as caught:
+        check(load_config(config, ["devices=[cuda:0, cuda:7, cuda:9]"], environ={}))
+    assert [each.message.split(":")[0] for each in caught.value.problems] == ["devices.1", "devices.2"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["devices=[cpu]"], "got ['cpu'] (a list)"),
+        (["devices=cuda:0"], "expected a list of GPUs such as [cuda:0, cuda:1]"),
+        (["devices=[cuda:0, cuda:0]"], "'cuda:0' is there already"),
+        (["devices=[cuda:0]", "device=cpu"], "device is 'cpu' already"),
+    ],
+)
+def test_devices_that_make_no_sense(config: Any, settings: list[str], message: str) -> None:
+    from trainctl.config import load_config
+    from trainctl.errors import ConfigError
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(config, settings, environ={})
+    assert message in caught.value.problems[0].message

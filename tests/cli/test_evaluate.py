@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.command import trainctl
@@ -120,3 +121,29 @@ def test_what_cannot_be_evaluated_is_explained(words, code, shown, trained, capf
 def test_nothing_to_evaluate_yet(workspace, capfd):
     assert main(["eval"]) == 4
     assert "hint: trainctl train CONFIG" in capfd.readouterr().err
+
+
+REGRESSION = """
+data: {dataset: {NPZ: {file: d.npz, shape: [3], inputs: x, target: y, test_inputs: null}}, split: {val: 0.25}}
+model: [{Linear: {out_features: 1}}]
+loss: MSELoss
+optimizer: {SGD: {lr: 0.01}}
+train: {epochs: 1}
+"""
+
+
+def test_a_run_without_test_split_or_classes_says_what_can_be_asked(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    numbers = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    np.savez("d.npz", x=numbers[:, :3], y=numbers[:, 3])
+    Path("line.yaml").write_text(REGRESSION)
+    assert main(["train", "line.yaml"]) == 0
+    assert capfd.readouterr().err.endswith("\nnext: trainctl eval runs/line --split val\n")
+    assert main(["eval", "runs/line"]) == 2
+    assert capfd.readouterr().err.endswith("has no test split\nhint: it has train and val: --split val\n")
+    assert main(["eval", "runs/line", "--split", "val", "--per-class"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: --per-class: the model of runs/line/checkpoints/step-")
+    assert said.endswith("\nhint: leave out --per-class\n")
+    assert main(["train", "line.yaml", "data.split.val=0", "--force"]) == 0
+    assert capfd.readouterr().err.endswith("\nnext: trainctl eval runs/line --split train\n")

@@ -5,6 +5,7 @@ import json
 
 from tests.cli.story import SUMMARY, epoch, saved, story
 from trainctl.cli.json_display import JsonDisplay
+from trainctl.train.events import EarlyStop
 
 
 def shown(*events, verbose=False):
@@ -37,6 +38,18 @@ def test_an_epoch_has_its_figures_in_full():
         "seconds": 1.25,
         "samples_per_second": 204.8,
         "is_best": False,
+        "lrs": [],
+        "grad_norm": None,
+    }
+
+
+def test_early_stopping_has_its_reason():
+    assert shown(EarlyStop(7, "val_loss has not improved for 3 epochs", 4))[0] == {
+        "schema_version": 1,
+        "event": "early_stop",
+        "epoch": 7,
+        "reason": "val_loss has not improved for 3 epochs",
+        "best_epoch": 4,
     }
 
 

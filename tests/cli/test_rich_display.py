@@ -137,5 +137,5 @@ def test_what_there_is_no_figure_for_is_left_out(screen):
         "epoch  train_loss        lr      time  best",
         "  1/2      0.5000      0.01      1.2s     *",
         "8 steps in 1m 15s; the run is in runs/story",
-        "next: trainctl eval runs/story",
+        "next: trainctl eval runs/story --split train",
     ]

@@ -69,7 +69,7 @@ def test_control_c_saves_removes_the_bar_and_says_how_to_go_on(workspace):
     sent = finished(terminal)
     assert terminal.exitstatus == 130
     stopped, resume = screen_of(sent)[-2:]
-    assert stopped.startswith("stopped by SIGINT at epoch ")
+    assert stopped.startswith("stopped by SIGINT at ")
     assert re.fullmatch("resume: trainctl train .*runs/tiny.*", resume)
 
 

@@ -274,7 +274,7 @@ def test_a_signal_saves_and_prints_the_command_that_goes_on(signum, code, worksp
     _, err = process.communicate(timeout=30)
     stopped, resume = err.splitlines()[-2:]
     assert process.returncode == code
-    assert stopped.startswith(f"stopped by {signal.Signals(signum).name} at epoch ")
+    assert re.match(rf"stopped by {signal.Signals(signum).name} at (the end of )?epoch \d", stopped)
     assert resume.startswith("resume: trainctl train ")
     done = int(re.search(r"epoch (\d+)", stopped)[1])
     assert main([*resume.split()[2:], "--epochs", str(done + 1), "-q"]) == 0

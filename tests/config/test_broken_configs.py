@@ -75,7 +75,7 @@ TABLE = r"""
         write `key: value`
 # seed: 0 -> 🚀: 0
     2:1 🚀: unknown key
-        valid: 'name', 'seed', 'device', 'threads', 'data', 'model', 'loss', 'optimizer', 'scheduler', 'metrics', 'train', 'extends'
+        valid: 'name', 'seed', 'device', 'threads', 'plugins', 'data', 'blocks', 'model', 'init_from', 'freeze', 'loss', 'optimizer' and 4 more
 # seed: 0 -> seed🚀: 0
     2:1 seed🚀: unknown key
         did you mean 'seed'?
@@ -186,7 +186,7 @@ TABLE = r"""
         keep one of them; to replace it from outside the file, set the whole value
 #   - ReLU\n ->   - Adam\n
     10:5 model.2: unknown layer 'Adam'
-        'Adam' is an optimizer; valid: 'AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveAvgPool3d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d', 'AdaptiveMaxPool3d', 'AlphaDropout', 'AvgPool1d', 'AvgPool2d', 'AvgPool3d', 'BatchNorm1d', 'BatchNorm2d' and 85 more
+        'Adam' is an optimizer; valid: 'AdaptiveAvgPool1d', 'AdaptiveAvgPool2d', 'AdaptiveAvgPool3d', 'AdaptiveMaxPool1d', 'AdaptiveMaxPool2d', 'AdaptiveMaxPool3d', 'AlphaDropout', 'AvgPool1d', 'AvgPool2d', 'AvgPool3d', 'BatchNorm1d', 'BatchNorm2d' and 96 more
 #   - ReLU\n ->   - Conv2d: {kernel_size: [3, a]}\n
     10:5 model.2.Conv2d: missing argument 'out_channels'
         add `out_channels: ...` (an integer)
@@ -305,9 +305,9 @@ TABLE = r"""
 #   epochs: 10\n ->   epochs: 10\n  checkpoint_every: 0\n
     17:21 train.checkpoint_every: expected an integer >= 1 or null, got 0 (an integer)
 # train:\n  epochs: 10\n -> train: 10\n
-    15:8 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', got 10 (an integer)
+    15:8 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 10 (an integer)
 # train:\n  epochs: 10\n -> train:\n
-    15:7 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', got nothing (null)
+    15:7 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got nothing (null)
 #   epochs: 10\n ->   epochs: 10\n---\nseed: 0\n
     17:1 more than one document; a config is one
         remove the '---' or what follows
@@ -315,7 +315,7 @@ TABLE = r"""
     17:2 the indentation does not fit the lines above
         indent the keys of one mapping equally, and do not mix keys and list items
 #   epochs: 10\n ->   epochs 10\n
-    16:3 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', got 'epochs 10' (a string)
+    16:3 train: expected a mapping with 'epochs', 'checkpoint_every', 'keep_best', 'keep_last', 'monitor', 'compile', 'deterministic', 'clip_grad_norm', 'clip_grad_value', 'accumulate', 'early_stopping', 'ema', got 'epochs 10' (a string)
         write `epochs: 10`
 #   epochs: 10\n ->   <<: 3\n  epochs: 10\n
     16:7 '<<' takes mappings, not an integer

@@ -45,9 +45,9 @@ def gadget(monkeypatch):
     """`Gadget` as a layer whose `wide` follows from the input."""
     entry = Entry(f"{__name__}:Gadget", excluded=("secret",), inferred={"wide": -1})
     monkeypatch.setitem(TABLES["layer"], "Gadget", entry)
-    components.arguments.cache_clear()
+    components._arguments.cache_clear()
     yield
-    components.arguments.cache_clear()
+    components._arguments.cache_clear()
 
 
 def faults(value: Any, kind: Any = "layer") -> list[tuple[str, str]]:
@@ -202,11 +202,16 @@ def _example(argument: str) -> Any:
         "shape": [28, 28],
         "inputs": "somewhere",
         "size": 8,
+        "classes": 2,
+        "sequence_length": 8,
         "degrees": 15,
         "unflattened_size": [2, 5],
+        "dims": [0, 2, 1],
         "mean": 0.5,
         "std": 0.5,
         "milestones": [1],
+        "layers": ["ReLU"],
+        "branches": [["ReLU"], []],
         "schedulers": [{"LinearLR": {"start_factor": 0.1}}, "CosineAnnealingLR"],
     }
     return examples.get(argument, 1)

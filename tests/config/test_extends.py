@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 
 from trainctl.config import config_from_yaml, load_config
 from trainctl.config.extends import MAX_FILES, merged
@@ -306,3 +307,60 @@ def test_no_socket_is_opened(monkeypatch):
     monkeypatch.setattr(socket, "socket", lambda *_, **__: pytest.fail("a socket was opened"))
     for value in ("http://localhost/a.yaml", "ftp://localhost/a.yaml", "//localhost/a.yaml", "s3:a.yaml"):
         assert len(problems_of(f"extends: {value}\n")) == 1
+
+
+# -- models, losses and blocks ------------------------------------------------------------------------
+
+
+GRAPH = """\
+extends: base.yaml
+model:
+  stem: {from: input, layers: [Flatten, {Linear: {out_features: 8}}]}
+  head: {from: stem, layers: [{Linear: {out_features: 10}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "both"),
+    [
+        ("model: {a: {from: input}}", "model: {a: {dim: 2}}", {"a": {"from": "input", "dim": 2}}),
+        ("model: {a: {from: input}}", "model: {b: {from: a}}", {"a": {"from": "input"}, "b": {"from": "a"}}),
+        ("model: {a: {from: x}}", "model: {outputs: [a]}", {"a": {"from": "x"}, "outputs": ["a"]}),
+        ("model: {a: {from: x}, b: {from: a}}", "model: {Net: {dim: 2}}", {"Net": {"dim": 2}}),
+        ("model: {a: {from: x}}", "model: {Linear: {out_features: 2}}", {"Linear": {"out_features": 2}}),
+        ("model: {Net: {n: 1}}", "model: {Other: {m: 1}}", {"Other": {"m": 1}}),
+        ("model: {Net: {n: 1}}", "model: {Net: {m: 1}}", {"Net": {"n": 1, "m": 1}}),
+        ("loss: {a: MSELoss}", "loss: {b: MSELoss}", {"a": "MSELoss", "b": "MSELoss"}),
+        ("loss: {a: MSELoss}", "loss: {weights: {a: 2}}", {"a": "MSELoss", "weights": {"a": 2}}),
+        ("loss: {a: MSELoss, weights: {a: 1}}", "loss: {weights: {b: 2}}", {"a": "MSELoss", "weights": {"a": 1, "b": 2}}),
+        ("loss: {a: MSELoss, b: MSELoss}", "loss: MSELoss", "MSELoss"),
+        ("loss: {a: MSELoss, b: MSELoss}", "loss: {HuberLoss: {delta: 2}}", {"HuberLoss": {"delta": 2}}),
+        ("loss: {a: {HuberLoss: {delta: 2}}}", "loss: {a: {MSELoss: {}}}", {"a": {"MSELoss": {}}}),
+        ("loss: {Mine: {x: 1}}", "loss: {Mine: {y: 2}}", {"Mine": {"x": 1, "y": 2}}),
+        ("blocks: {b: {layers: [ReLU]}}", "blocks: {b: {layers: [GELU]}, c: {layers: [ReLU]}}",
+         {"b": {"layers": ["GELU"]}, "c": {"layers": ["ReLU"]}}),
+    ],
+)  # fmt: skip
+def test_names_of_the_users_merge_and_classes_replace(before, after, both):
+    trees = [node_of(yaml.safe_load(text), Place("x.yaml")) for text in (before, after)]
+    (found,) = merged(*trees).plain().values()
+    assert found == both
+
+
+def test_overrides_and_variables_reach_into_a_graph():
+    write("graph.yaml", GRAPH)
+    environ = {"TRAINCTL__MODEL__STEM__LAYERS__1__LINEAR__OUT_FEATURES": "4"}
+    loaded = load("extends: graph.yaml\n", "model.head.layers.0.Linear.bias=false", environ=environ)
+    stem, head = (node.layers[-1].args for node in loaded.config.model.nodes.values())
+    assert (stem["out_features"], head["bias"]) == (4, False)
+
+
+def test_and_into_nested_layers_and_blocks():
+    text = (
+        "extends: base.yaml\nblocks: {b: {layers: [{Dropout: {p: 0.5}}]}}\n"
+        "model: [Flatten, Residual: {layers: [Linear: {out_features: 784}, b: ]}, Linear: {out_features: 10}]\n"
+    )
+    environ = {"TRAINCTL__MODEL__1__RESIDUAL__LAYERS__0__LINEAR__BIAS": "false"}
+    loaded = load(text, "blocks.b.layers.0.Dropout.p=0.25", environ=environ)
+    assert loaded.config.blocks["b"].layers[0].args["p"] == 0.25
+    assert loaded.config.model[1].args["layers"][0].args["bias"] is False

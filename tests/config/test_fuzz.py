@@ -120,7 +120,7 @@ FILES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.tuples(FILES, FILES, FILES))
 def test_any_files_that_extend_each_other(tmp_path_factory, files):
     folder = tmp_path_factory.mktemp("extends")
@@ -137,7 +137,7 @@ def test_any_files_that_extend_each_other(tmp_path_factory, files):
         assert 1 <= problem.line <= len(lines_of(texts[problem.file]))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(FILES.map(lambda content: {**yaml.safe_load(MLP), **content}))
 def test_what_the_json_schema_refuses_the_loader_refuses(tmp_path_factory, content):
     """Not the other way round: a schema cannot say that a metric is measured once, or that 2.0 is no integer."""

@@ -108,6 +108,16 @@ def test_so_is_what_it_resolves_to(path):
         ("{lr: 0.01}", "{learning_rate: 0.01}"),
         ("{SGD: {lr: 0.01}}", "{SGD: {lr: 0.01}, Adam: {}}"),
         ("{SGD: {lr: 0.01}}", "{Adam: {betas: [0.9]}}"),
+        ("{SGD: {lr: 0.01}}", "[{SGD: {lr: 0.01}}, {Adma: {params: '*'}}]"),
+        ("{SGD: {lr: 0.01}}", "[]"),
+        ("{SGD: {lr: 0.01}}", "{SGD: {param_groups: [{lr: 0.01}]}}"),
+        ("{SGD: {lr: 0.01}}", "{SGD: {param_groups: [{params: '*', lr: fast}]}}"),
+        ("seed: 0", "init_from: 3"),
+        ("seed: 0", "init_from: {strict: false}"),
+        ("seed: 0", "freeze: ['']"),
+        ("  epochs: 10", "  epochs: 10\n  early_stopping: {patience: 0}"),
+        ("  epochs: 10", "  epochs: 10\n  ema: {decay: 1}"),
+        ("  epochs: 10", "  epochs: 10\n  clip_grad_norm: 0"),
         ("metrics: [accuracy]", "metrics: accuracy"),
         ("metrics: [accuracy]", "metrics: [acuracy]"),
         ("metrics: [accuracy]", "scheduler: StepLR"),
@@ -159,11 +169,32 @@ def test_but_what_it_says_has_to_be_right(text):
     assert not valid(f"extends: base.yaml\n{text}\n")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("{SGD: {lr: 0.01}}", "[{Muon: {params: '*.weight'}}, AdamW]"),
+        ("{SGD: {lr: 0.01}}", "{SGD: {lr: 0.1, param_groups: [{params: ['*.bias', '1.*'], lr: 0.2}]}}"),
+        ("seed: 0", "init_from: runs/a"),
+        ("seed: 0", "init_from: {path: runs/a, strict: false}"),
+        ("seed: 0", "freeze: ['1.*']"),
+        ("  epochs: 10", "  epochs: 10\n  early_stopping: {patience: 3}\n  ema: {}\n  accumulate: 2"),
+    ],
+)
+def test_what_the_loader_takes_the_schema_takes(old, new):
+    written = CONFIG.replace(old, new)
+    config_from_yaml(written, "demo.yaml")
+    assert valid(written)
+    assert valid(config_from_yaml(written, "demo.yaml").to_yaml())
+
+
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in TABLES for name in TABLES[kind]])
 def test_each_class_has_a_definition_and_a_place_in_its_union(kind, name):
     definition = SCHEMA["$defs"][f"{kind}.{name}"]
     assert definition["description"]
-    assert definition["properties"].keys() == {field.alias for field in arguments(kind, name).model_fields.values()}
+    more = {"params", "param_groups"} if kind == "optimizer" else set()
+    assert (
+        definition["properties"].keys() == {each.alias for each in arguments(kind, name).model_fields.values()} | more
+    )
     *alone, called = SCHEMA["$defs"][kind]["anyOf"]
     assert name in called["properties"]
     required = any(field.is_required() for field in arguments(kind, name).model_fields.values())
@@ -188,7 +219,6 @@ def test_a_class_that_others_add_is_in_it(monkeypatch):
     monkeypatch.setattr("trainctl.config.components.resolve", lambda kind, name: Doubled)
     monkeypatch.setattr(json_schema, "TABLES", {"layer": {"Doubled": TABLES["layer"]["Doubled"]}})
     definitions = config_schema()["$defs"]
-    arguments.cache_clear()
     assert definitions["layer.Doubled"] == {
         "type": "object",
         "description": "Twice as much.",

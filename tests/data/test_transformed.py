@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import numpy as np
@@ -102,3 +103,15 @@ def test_workers_are_kept_from_epoch_to_epoch_and_no_more_come():
         made.set_epoch(epoch)
         seen(made)
     assert set(threading.enumerate()) == threads
+
+
+def test_memory_is_flat_over_epochs():
+    made = loader(num_workers=2)
+    sizes = []
+    for epoch in range(1, 41):
+        made.set_epoch(epoch)
+        seen(made)
+        if epoch in (10, 40):
+            gc.collect()
+            sizes.append(len(gc.get_objects()))
+    assert sizes[1] - sizes[0] < 50

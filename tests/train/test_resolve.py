@@ -10,7 +10,8 @@ import pytest
 
 from trainctl.errors import CheckpointError
 from trainctl.train.checkpoint import INDEX, Checkpoint, Progress
-from trainctl.train.resolve import find_checkpoint, latest_run, resume_command, run_of
+from trainctl.train.commands import resume_command
+from trainctl.train.resolve import find_checkpoint, latest_run, run_of
 from trainctl.train.store import CheckpointStore
 
 

@@ -34,6 +34,7 @@ class Kernel:
         self.function, self.signatures, self.exact = function, signatures, exact
         self.__doc__ = function.__doc__
         self._compiled: Any = None
+        self._cache: KernelCache | None = None
 
     def __call__(self, *args: Any) -> Any:
         """Run the compiled loop; inside another kernel this is a call from one to the other."""
@@ -46,20 +47,31 @@ class Kernel:
             self._compiled = self._made()
         return self._compiled
 
+    def is_kept(self) -> bool:
+        """Return whether the loop is there, or can be loaded."""
+        if self._compiled is not None:
+            return True
+        if self._cache is None:
+            self._cache = KernelCache(self.function, self.exact)
+        context = importlib.import_module("numba.core.registry").cpu_target.target_context
+        return all(self._cache.holds(each, context) for each in self.signatures)
+
+    def callees(self) -> list[Kernel]:
+        """Return the kernels that this one calls."""
+        return [each for each in _names_in(self.function).values() if isinstance(each, Kernel)]
+
     def _made(self) -> Any:
         """Return the loop from the cache, or compiled now; what it calls is needed for the latter alone."""
         started = time.perf_counter()
         numba: Any = importlib.import_module("numba")
-        context = importlib.import_module("numba.core.registry").cpu_target.target_context
         math = False if self.exact else _MATH
-        cache = KernelCache(self.function, self.exact)
         function = self.function
-        if not all(cache.holds(each, context) for each in self.signatures):
+        if not self.is_kept():
             log.making += time.perf_counter() - started
             function = _bound(function)
             started = time.perf_counter()
         loop = numba.njit(nogil=True, fastmath=math, error_model="numpy")(function)
-        loop._cache = cache
+        loop._cache = self._cache
         for each in self.signatures:
             loop.compile(each)
         loop.disable_compile()
@@ -111,13 +123,15 @@ def inline(function: Callable[..., Any]) -> Part:
     return Part(make)
 
 
+def _names_in(function: Any) -> dict[str, Kernel | Part]:
+    """Return the globals that a function's code names and that are kernels or parts of them."""
+    names = function.__code__.co_names
+    return {name: each for name in names if isinstance(each := function.__globals__.get(name), (Kernel, Part))}
+
+
 def _bound(function: Any) -> Any:
     """Return a function whose globals that are kernels, or parts of them, are the compiled ones."""
-    names = {
-        name: each.compiled
-        for name in function.__code__.co_names
-        if isinstance(each := function.__globals__.get(name), (Kernel, Part))
-    }
+    names = {name: each.compiled for name, each in _names_in(function).items()}
     if not names:
         return function
     bound = types.FunctionType(function.__code__, {**function.__globals__, **names}, function.__name__)

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy
 
+from trainctl.backend.jit import Kernel
+
 Entry = tuple[Any, tuple[Any, ...]]  # Numba's compile result, arguments
 
 _FIRST = 1  # words before the arguments: where the function is
@@ -24,6 +26,7 @@ _FIRST = 1  # words before the arguments: where the function is
 def entry_of(call: Callable[[], Any]) -> Entry | None:
     """Return the compiled form of a loop that a call is bound to, and the arguments; None for any other call."""
     function = call.func if isinstance(call, partial) and not call.keywords else None
+    function = function.compiled if isinstance(function, Kernel) else function
     overloads = getattr(function, "overloads", None)  # Numba's dispatchers have them
     if not isinstance(call, partial) or not overloads:
         return None

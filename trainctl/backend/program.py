@@ -155,6 +155,11 @@ def retract(post: int, slot: int, head: int) -> int:
     return 0
 
 
+def loops(threads: int) -> tuple[jit.Kernel, ...]:
+    """Return the loops that programs need to be run by so many threads."""
+    return (run_shared, serve, announce, wake, call_for, retract) if threads > 1 else (run_alone,)
+
+
 class Post:
     """Where a pool's helpers look for what there is to do.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trainctl.build.experiment import Experiment
 from trainctl.build.parts import Parts
 from trainctl.build.summary import LayerSummary, ModelSummary
+from trainctl.registry import extended
 
 if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
@@ -34,7 +35,8 @@ def check(loaded: LoadedConfig) -> ModelSummary:
 
     state = get_rng_state()
     try:
-        return Parts(loaded).summary
+        with extended(loaded.names):
+            return Parts(loaded).summary
     finally:
         set_rng_state(state)
 
@@ -55,16 +57,18 @@ def build(loaded: LoadedConfig) -> Experiment:
     from trainctl.autograd.ops.random import manual_seed
 
     manual_seed(loaded.config.seed)
-    parts = Parts(loaded)
-    return Experiment(
-        loaded=loaded,
-        model=parts.model,
-        loss=parts.loss,
-        optimizer=parts.optimizer,
-        metrics=parts.metrics,
-        tables=parts.tables,
-        whole_train_data=parts.dataset(train=True),
-        whole_test_data=parts.dataset(train=False),
-        transforms=parts.transforms,
-        train_transforms=parts.train_transforms,
-    )
+    with extended(loaded.names):
+        parts = Parts(loaded)
+        return Experiment(
+            loaded=loaded,
+            model=parts.model,
+            loss=parts.loss,
+            optimizer=parts.optimizer,
+            metrics=parts.metrics,
+            tables=parts.tables,
+            whole_train_data=parts.dataset(train=True),
+            whole_test_data=parts.dataset(train=False),
+            transforms=parts.transforms,
+            train_transforms=parts.train_transforms,
+            sample=parts.sample,
+        )

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from trainctl.build.schedules import schedule_of
 from trainctl.errors import ConfigError
+from trainctl.registry import extended
 
 if TYPE_CHECKING:
     from trainctl.config import Config, LoadedConfig
+    from trainctl.data import SampleSpec
     from trainctl.train.schedule import Schedule
 
 
@@ -30,6 +32,7 @@ class Experiment:
         whole_test_data: the dataset's test part, without transforms; None where it has none.
         transforms: what is done to every input.
         train_transforms: what is done to the inputs of training samples before that.
+        sample: what a sample is, as the dataset says it.
     """
 
     loaded: LoadedConfig
@@ -42,11 +45,19 @@ class Experiment:
     whole_test_data: Any
     transforms: Sequence[Any] = ()
     train_transforms: Sequence[Any] = ()
+    sample: SampleSpec | None = None
 
     @property
     def config(self) -> Config:
         """The config."""
         return self.loaded.config
+
+    @property
+    def splits(self) -> dict[str, Any]:
+        """The samples of each split there is, without transforms."""
+        train, val = self._split
+        parts = {"train": train, "val": val, "test": self.whole_test_data}
+        return {name: data for name, data in parts.items() if data is not None}
 
     @cached_property
     def train_data(self) -> Any:
@@ -91,7 +102,8 @@ class Experiment:
         """
         from trainctl.train.lengths import steps_per_epoch
 
-        return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
+        with extended(self.loaded.names):
+            return schedule_of(self.loaded, self.optimizer, self.metrics, steps_per_epoch(self))
 
     @cached_property
     def _split(self) -> tuple[Any, Any]:

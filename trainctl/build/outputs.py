@@ -6,31 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trainctl.build.words import BATCH, dtype_of, shape_words
+from trainctl.build.flow import Declared, Path
+from trainctl.build.words import BATCH, REFUSALS, dtype_of, refusal, shape_words
 from trainctl.registry import TABLES
 
 if TYPE_CHECKING:
     from trainctl.autograd import Tensor
     from trainctl.data.spec import ArraySpec
 
-Path = tuple[str | int, ...]
 Mistake = tuple[Path, str, str | None]
 """A key path, a message and a hint."""
-
-
-@dataclass(frozen=True)
-class Declared:
-    """The argument of a layer that said how wide its output is.
-
-    Attributes:
-        path: the argument's key path, which ends in the layer's name and the argument's.
-        layer: where the layer is, for messages: ``model.1``.
-        size: the argument's value.
-    """
-
-    path: Path
-    layer: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -123,7 +108,9 @@ class Comparison:
         """Layers to end the model with."""
         shape = list(self.output.shape[1:])
         if not wanted:
-            return f"end the model with {'' if shape == [1] else '`Linear: {out_features: 1}` and '}`Flatten: {{start_dim: 0}}`"
+            before = "" if shape == [1] else "`Linear: {out_features: 1}` and "
+            before = f"`Flatten`, {before}" if len(shape) > 1 else before
+            return f"end the model with {before}`Flatten: {{start_dim: 0}}`"
         if len(wanted) > 1 and shape == [*wanted[1:], wanted[0]]:
             order = [0, len(wanted), *range(1, len(wanted))]
             return f"end the model with `Permute: {{dims: {order}}}`: the classes are the second dimension"
@@ -134,16 +121,19 @@ class Comparison:
 
     def _trial(self) -> Iterator[Mistake]:
         """What the loss itself says of zeros."""
+        from trainctl.autograd import Tensor
         from trainctl.autograd.ops.creation import zeros
 
         target = zeros(BATCH, *self.target.shape, dtype=dtype_of(self.target.dtype))
         where = _dotted(self.path)
         try:
             value = self.make(self.output, target)
-        except (ArithmeticError, AssertionError, IndexError, RuntimeError, TypeError, ValueError) as error:
-            yield self.path, f"{where}: {self.loss}: {error}", None
+        except REFUSALS as error:
+            yield self.path, f"{where}: {self.loss}: {refusal(error, 'loss', self.loss)}", None
             return
-        if value.ndim != 0:
+        if not isinstance(value, Tensor):
+            yield self.path, f"{where}: {self.loss} gives a {type(value).__name__}, not a tensor", None
+        elif value.ndim != 0:
             message = f"{where}: expected one number for a batch, got one for each of {list(value.shape)}"
             yield (*self.path, self.loss, "reduction"), message, "write `reduction: mean`"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,12 +28,14 @@ class ModelSummary:
     """What a model is made of.
 
     Attributes:
-        input_shape: of one sample, without the batch.
+        input_shape: of one sample, without the batch; with several inputs, the first one's.
         layers: in their order.
+        inputs: the shapes of all inputs, by name.
     """
 
     input_shape: tuple[int, ...]
     layers: tuple[LayerSummary, ...]
+    inputs: Mapping[str, tuple[int, ...]]
 
     @property
     def parameters(self) -> int:

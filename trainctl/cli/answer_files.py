@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainctl.cli.output import STDOUT
+from trainctl.cli.output import STDOUT, writing
 from trainctl.storage.files import TEMPORARY, fsync_directory
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_answers(target: str, format: str, predictions: Iterable[Prediction], d
         details: what is written of them.
     """
     rows = spoiled = 0
-    with _opened(target) as file:
+    with writing(target), _opened(target) as file:
         write = _csv_writer(file) if format == "csv" else _json_writer(file)
         for each in predictions:
             write(fields(each, details))

@@ -11,7 +11,17 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
-from trainctl.train.events import CheckpointSaved, EpochEnd, Event, Notice, StepEnd, TrainEnd, TrainStart
+from trainctl.train.events import (
+    CheckpointSaved,
+    Diverged,
+    EarlyStop,
+    EpochEnd,
+    Event,
+    Notice,
+    StepEnd,
+    TrainEnd,
+    TrainStart,
+)
 
 if TYPE_CHECKING:
     from trainctl.cli.options import LogFormat
@@ -61,6 +71,10 @@ class Display:
                 self.start(event)
             case Notice():
                 self.notice(event)
+            case Diverged():
+                self.diverged(event)
+            case EarlyStop():
+                self.stopped(event)
             case TrainEnd():
                 self.end(event)
 
@@ -78,6 +92,13 @@ class Display:
 
     def notice(self, event: Notice) -> None:
         """Something the user should know."""
+
+    def stopped(self, event: EarlyStop) -> None:
+        """The run ends before its last epoch."""
+        self.notice(Notice(f"stopped early, after epoch {event.epoch}: {event.reason}"))
+
+    def diverged(self, event: Diverged) -> None:
+        """The run ends with an error, which says it all to a person."""
 
     def end(self, event: TrainEnd) -> None:
         """Training is over."""

@@ -19,7 +19,7 @@ _WIDTH = 10
 
 
 def doctor(json: JsonOption = None, quiet: QuietOption = False, debug: DebugOption = False) -> None:
-    """Show versions, processor, BLAS, GPU, disk and extras, and what is wrong."""
+    """Show versions, hardware, disk and extras, and what is wrong."""
     from trainctl.jobs import run_doctor
 
     check_json_target(json)

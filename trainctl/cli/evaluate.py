@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, QuietOption
+from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption
 from trainctl.cli.output import check_targets, json_line, write_json, write_text
 from trainctl.cli.text import count, number, printable, table
 
@@ -16,7 +16,7 @@ EXAMPLES = """\
 trainctl eval runs/mnist-mlp
 trainctl eval runs/mnist-mlp/last --split val --per-class
 trainctl eval runs/mnist-mlp --fail-if 'accuracy<0.97' --junit eval.xml
-trainctl eval runs/new --baseline runs/mnist-mlp --markdown - >> "$GITHUB_STEP_SUMMARY"
+trainctl eval runs/new --baseline runs/mnist-mlp --markdown - > summary.md
 trainctl eval --json - | jq .metrics.accuracy"""
 
 _EVALUATION, _GATES, _OUTPUT = "Evaluation", "Gates", "Output"
@@ -104,6 +104,7 @@ def evaluate(
             rich_help_panel=_GATES,
         ),
     ] = 0.0,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     junit: Annotated[
         str | None,
@@ -121,7 +122,7 @@ def evaluate(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Measure a trained model on one split of its data, and hold it to its gates."""
+    """Measure a trained model and hold it to its gates."""
     from trainctl.errors import GateError
     from trainctl.jobs import failures, run_evaluation
 

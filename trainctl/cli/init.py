@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from trainctl.cli.options import DebugOption, QuietOption
-from trainctl.cli.output import STDOUT
+from trainctl.cli.output import STDOUT, write_text
 from trainctl.cli.text import printable, table
 from trainctl.errors import UsageError
 
@@ -21,13 +21,21 @@ trainctl init --list"""
 
 
 def init(
-    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="Which one to begin with.")] = "mlp",
+    template: Annotated[str, typer.Argument(metavar="TEMPLATE", help="Which one, by default mlp.")] = "mlp",
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE|-", help="Where to write it; by default TEMPLATE.yaml."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|-",
+            help="Where to write it; by default TEMPLATE.yaml.",
+            rich_help_panel="Output",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the file that is there.")] = False,
-    names: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the file that is there.", rich_help_panel="Output")
+    ] = False,
+    names: Annotated[bool, typer.Option("--list", help="List the templates, and write none.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -39,7 +47,7 @@ def init(
         print(table(["template", "what it is"], [list(row) for row in templates().items()], "<<"))
         return
     if output == STDOUT:
-        print(text_of(template), end="")
+        write_text(STDOUT, text_of(template))
         return
     path = Path(f"{template}.yaml" if output is None else output)
     write_config(path, text_of(template, str(path)), force=force)

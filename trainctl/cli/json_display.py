@@ -7,11 +7,11 @@ from typing import Any, TextIO
 
 from trainctl.cli.display import Display
 from trainctl.cli.output import json_line
-from trainctl.train.events import CheckpointSaved, EpochEnd, Notice, TrainEnd, TrainStart
+from trainctl.train.events import CheckpointSaved, Diverged, EarlyStop, EpochEnd, Notice, TrainEnd, TrainStart
 
 
 class JsonDisplay(Display):
-    """Writes the events ``start``, ``epoch``, ``notice`` and ``end``, figures in full precision.
+    """Writes the events ``start``, ``epoch``, ``notice``, ``early_stop``, ``diverged`` and ``end``, figures in full precision.
 
     Args:
         stream: where to.
@@ -45,6 +45,14 @@ class JsonDisplay(Display):
     def notice(self, event: Notice) -> None:
         """Write what the user should know."""
         self._write("notice", event)
+
+    def stopped(self, event: EarlyStop) -> None:
+        """Write why the run ends before its last epoch."""
+        self._write("early_stop", event)
+
+    def diverged(self, event: Diverged) -> None:
+        """Write what was found out of why the run ends."""
+        self._write("diverged", event)
 
     def end(self, event: TrainEnd) -> None:
         """Write the summary."""

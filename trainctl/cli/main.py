@@ -6,15 +6,31 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, TextIO
 
 import typer
 from typer.main import get_command
 
-from trainctl.cli import checkpoint, doctor, evaluate, init, predict, profile, runs, schema, show, train, validate
+from trainctl.cli import (
+    checkpoint,
+    data,
+    doctor,
+    evaluate,
+    init,
+    predict,
+    profile,
+    runs,
+    schema,
+    show,
+    train,
+    validate,
+)
 from trainctl.cli.errors import report
 from trainctl.cli.help import Command, Group
+from trainctl.cli.output import STDOUT, writing
 from trainctl.cli.startup import collecting_seldom
+from trainctl.cli.stopping import Stopping
 from trainctl.version import __version__
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
@@ -30,6 +46,7 @@ app.command(cls=Command, epilog=profile.EXAMPLES)(profile.profile)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(runs.app, name="runs")
+app.add_typer(data.app, name="data")
 
 
 def _print_version(wanted: bool) -> None:
@@ -45,7 +62,7 @@ def root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train and evaluate neural networks from one YAML file."""
+    """Train and evaluate neural networks from one YAML file; `trainctl init` writes one to begin with."""
     if context.invoked_subcommand is None:
         print(context.get_help(), file=sys.stderr)
         raise typer.Exit(2)
@@ -64,20 +81,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     _open_closed_streams()
+    with Stopping() as stopping:
+        try:
+            return _reported(words)
+        except KeyboardInterrupt:
+            with suppress(OSError):
+                print(stopping.message, file=sys.stderr)
+            return 128 + stopping.signum
+        finally:
+            _settle(sys.stdout)
+            _settle(sys.stderr)
+
+
+def _reported(words: list[str]) -> int:
+    """Run a command line; what it raises becomes a message and an exit code."""
     try:
         with collecting_seldom():
             code = _run(words)
-        sys.stdout.flush()  # here, where a full disk can still be reported
+        with writing(STDOUT):
+            sys.stdout.flush()  # here, where a full disk can still be reported
         return code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except BrokenPipeError:
         return 128 + signal.SIGPIPE  # what a shell reports of any tool whose reader left
     except Exception as error:  # all of them: the last word is a message, never a bare traceback
         return report(error, debug="--debug" in words)
-    finally:
-        _settle(sys.stdout)
-        _settle(sys.stderr)
 
 
 def _run(words: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,6 +36,12 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", metavar="auto|cpu|cuda[:N]", help="Replace device.", rich_help_panel="Config"),
 ]
+DevicesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--devices", metavar="cuda:N,...", help="Replace devices: GPUs that share each batch.", rich_help_panel="Config"
+    ),
+]
 ThreadsOption = Annotated[
     str | None,
     typer.Option("--threads", metavar="auto|N", help="Replace threads.", rich_help_panel="Config"),
@@ -41,6 +49,35 @@ ThreadsOption = Annotated[
 EpochsOption = Annotated[
     int | None,
     typer.Option("--epochs", metavar="N", help="Replace train.epochs.", rich_help_panel="Config"),
+]
+InitFromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--init-from",
+        metavar="PATH",
+        help="Begin with the weights of a run, a checkpoint or a safetensors file.",
+        rich_help_panel="Config",
+    ),
+]
+
+
+def _allow_plugins(names: list[str] | None) -> list[str] | None:
+    """Let the config of a run import these; the command line is kept for the error that says what else to name."""
+    from trainctl.config import allow_plugins
+
+    allow_plugins(names or (), sys.argv[1:])
+    return names
+
+
+PluginsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugins",
+        metavar="FILE|MODULE",
+        help="Let a run's config import this plugin; may be repeated.",
+        callback=_allow_plugins,
+        rich_help_panel="Config",
+    ),
 ]
 JsonOption = Annotated[
     str | None,
@@ -81,6 +118,8 @@ def load(
     device: str | None,
     threads: str | None,
     epochs: int | None,
+    devices: str | None = None,
+    init_from: str | None = None,
 ) -> LoadedConfig:
     """Read a config with what the command line says about it."""
     from trainctl.config import load_config
@@ -88,7 +127,9 @@ def load(
     flags = {
         "seed": ("--seed", seed),
         "device": ("--device", device),
-        "threads": ("--threads", int(threads) if threads and threads.isdecimal() else threads),
+        "devices": ("--devices", None if devices is None else devices.split(",")),
+        "threads": ("--threads", int(threads) if threads and re.fullmatch("[0-9]{1,18}", threads) else threads),
         "train.epochs": ("--epochs", epochs),
+        "init_from.path": ("--init-from", init_from),
     }
     return load_config(config, [*(overrides or []), *(sets or [])], flags)

@@ -6,6 +6,8 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,24 @@ def check_target(option: str, target: str | None) -> None:
         raise UsageError(f"{option} {target}: {folder} is not a directory that can be written to")
 
 
+@contextmanager
+def writing(target: str) -> Iterator[None]:
+    """Give an error of the system, which knows only a number of a file, the name of what is written.
+
+    Example:
+        >>> with writing("out.json"):
+        ...     raise OSError(28, "No space left on device")
+        Traceback (most recent call last):
+        OSError: [Errno 28] No space left on device: 'out.json'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = "stdout" if target == STDOUT else target
+        raise
+
+
 def write_json(target: str, value: Any) -> None:
     """Write a result to a file, or to stdout for ``-``.
 
@@ -71,6 +91,11 @@ def write_json(target: str, value: Any) -> None:
 
 def write_text(target: str, text: str) -> None:
     """Write a text to a file, which is whole or absent, or to stdout for ``-``."""
+    with writing(target):
+        _write_text(target, text)
+
+
+def _write_text(target: str, text: str) -> None:
     path = Path(target)
     if target == STDOUT:
         sys.stdout.write(text)

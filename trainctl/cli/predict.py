@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, QuietOption
+from trainctl.cli.options import DebugOption, PluginsOption, QuietOption
 from trainctl.cli.output import STDOUT, check_target
 from trainctl.cli.text import count, printable
 
@@ -16,7 +16,7 @@ EXAMPLES = """\
 trainctl predict runs/mnist-mlp digit.png
 trainctl predict runs/mnist-mlp images/ --top 3 -o answers.jsonl
 trainctl predict runs/model rows.csv --id customer --drop label --format csv
-cat rows.jsonl | trainctl predict runs/model - --proba | jq .class"""
+trainctl predict runs/model rows.jsonl --proba | jq .class"""
 
 _INPUT, _OUTPUT = "Input", "Output"
 
@@ -27,7 +27,7 @@ def predict(
     ],
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSONL, NPY, NPZ, IDX, PNG, JPEG, a folder of images, or -."),
+        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSONL, NPY, NPZ, IDX, an image, a folder of images, or -."),
     ],
     input_format: Annotated[
         Literal["csv", "tsv", "jsonl", "npy", "npz", "idx", "image"] | None,
@@ -94,10 +94,11 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="The probability of every class, too.", rich_help_panel=_OUTPUT)
     ] = False,
+    plugins: PluginsOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Answer samples from files with a trained model: classes with probabilities, or values."""
+    """Answer samples from files with a trained model."""
     from trainctl.cli.answer_files import Details, write_answers
     from trainctl.errors import DivergedError, UsageError
     from trainctl.jobs import Predictor, Source
@@ -106,6 +107,8 @@ def predict(
     if scale is not None and not (scale != 0 and abs(scale) < float("inf")):
         raise UsageError(f"--scale: expected a finite number other than 0, got {scale:g}")
     kind = format or ("csv" if output.lower().endswith(".csv") else "jsonl")
+    if "-" in inputs and sys.stdin is None:
+        raise UsageError("-: stdin is closed", hint="name a file, or pipe samples into the command")
     predictor = Predictor(run, threads=threads, batch_size=batch_size, device=device)
     stdin: Any = sys.stdin.buffer if "-" in inputs else None
     source = Source(inputs, input_format, id, tuple(drop or ()), scale, stdin)

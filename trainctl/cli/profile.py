@@ -19,6 +19,7 @@ from trainctl.cli.options import (
     LogFormatOption,
     NoColorOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -55,6 +56,7 @@ def profile(
     seed: SeedOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
+    plugins: PluginsOption = None,
     steps: Annotated[
         int,
         typer.Option("--steps", metavar="N", min=1, help="Steps that are timed.", rich_help_panel="Profile"),

@@ -13,7 +13,7 @@ from trainctl.cli.options import DebugOption, JsonOption, QuietOption
 from trainctl.cli.output import check_json_target, check_target, write_json
 from trainctl.cli.text import duration, number, printable, table
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False, no_args_is_help=False)
+app = typer.Typer(cls=Group, rich_markup_mode=None, add_completion=False)
 
 LIST_EXAMPLES = """\
 trainctl runs list
@@ -51,7 +51,7 @@ def list_(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List runs: finished, running, stopped, diverged or damaged; epochs, best value, age."""
+    """List runs with their status, epochs, best value and age."""
     from trainctl.jobs import list_runs
 
     check_json_target(json)
@@ -100,7 +100,7 @@ def report(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a report with learning curves to one file that needs no other."""
+    """Write learning curves and figures to one file."""
     from trainctl.jobs import report_runs
     from trainctl.storage.files import replace_file
 

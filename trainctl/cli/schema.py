@@ -21,7 +21,9 @@ trainctl schema | jq '."$defs"["layer.Linear"]'"""
 def schema(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write it here; by default to stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write it; by default to stdout.", rich_help_panel="Output"
+        ),
     ] = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,

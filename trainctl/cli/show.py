@@ -12,15 +12,17 @@ import typer
 from trainctl.cli.options import (
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
     JsonOption,
     OverridesArgument,
+    PluginsOption,
     SeedOption,
     SetOption,
     ThreadsOption,
     load,
 )
-from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.output import STDOUT, check_json_target, write_json, write_text
 from trainctl.cli.text import printable
 from trainctl.errors import UsageError
 
@@ -59,19 +61,23 @@ def show(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     debug: DebugOption = False,
 ) -> None:
     """Print the resolved config and where each value came from."""
     check_json_target(json)
     if is_recorded(config):
-        loaded = recorded(config, [*(overrides or []), *(sets or [])], [seed, device, threads, epochs])
+        loaded = recorded(config, [*(overrides or []), *(sets or [])], [seed, device, devices, threads, epochs])
     else:
-        loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+        loaded = load(
+            config, overrides, sets, seed=seed, device=device, devices=devices, threads=threads, epochs=epochs
+        )
     if json is None:
-        print(annotated(loaded), end="")
+        write_text(STDOUT, annotated(loaded))
     else:
         write_json(json, described(loaded))
 

@@ -15,11 +15,14 @@ from trainctl.cli.help import Command
 from trainctl.cli.options import (
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
+    InitFromOption,
     JsonOption,
     LogFormatOption,
     NoColorOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 trainctl train configs/mlp.yaml
 trainctl train configs/mlp.yaml train.epochs=3 -s optimizer.SGD.lr=0.05 -o runs/fast
+trainctl train configs/mlp.yaml --init-from runs/mnist-mlp -o runs/finetuned
 trainctl train --resume runs/mnist-mlp
 trainctl train configs/mlp.yaml --resume --epochs 20"""
 
@@ -101,8 +105,11 @@ def train(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    init_from: InitFromOption = None,
+    plugins: PluginsOption = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -151,7 +158,17 @@ def train(
     if config is not None and resume is not None and is_override(str(config)):
         config, overrides = None, [str(config), *(overrides or [])]  # the config is the run's own
     file, run = chosen(config, resume)
-    loaded = load(file, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+    loaded = load(
+        file,
+        overrides,
+        sets,
+        seed=seed,
+        device=device,
+        devices=devices,
+        threads=threads,
+        epochs=epochs,
+        init_from=init_from,
+    )
     with make_display(log_format, quiet=quiet, verbose=verbose, no_color=no_color) as display:
         if dry_run:
             rehearse(loaded, output_dir=output_dir, force=force, on_event=display)
@@ -206,18 +223,16 @@ def rehearse(
         force: whether training would delete the run that is there.
         on_event: called with the start, and with what came of the step.
     """
-    from trainctl.build import build
     from trainctl.jobs import RUNS
+    from trainctl.jobs.experiments import first_build
     from trainctl.train.events import Notice, StepEnd, TrainStart
     from trainctl.train.first_use import announced
-    from trainctl.train.lengths import check_experiment
     from trainctl.train.rundir import RunDirectory, check_available
     from trainctl.train.session import train as training
 
     path = output_dir or RUNS / loaded.config.name
     check_available(path, force=force)
-    experiment = build(loaded)
-    check_experiment(experiment)
+    experiment = first_build(loaded, on_event)
     with TemporaryDirectory() as folder, RunDirectory.create(Path(folder) / path.name) as run:
         for event in announced(training(experiment, run), on_event):
             if isinstance(event, TrainStart):

@@ -10,9 +10,11 @@ from trainctl.cli.options import (
     ConfigArgument,
     DebugOption,
     DeviceOption,
+    DevicesOption,
     EpochsOption,
     JsonOption,
     OverridesArgument,
+    PluginsOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -38,8 +40,10 @@ def validate(
     sets: SetOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    devices: DevicesOption = None,
     threads: ThreadsOption = None,
     epochs: EpochsOption = None,
+    plugins: PluginsOption = None,
     json: JsonOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -48,7 +52,7 @@ def validate(
     from trainctl.build import check
 
     check_json_target(json)
-    loaded = load(config, overrides, sets, seed=seed, device=device, threads=threads, epochs=epochs)
+    loaded = load(config, overrides, sets, seed=seed, device=device, devices=devices, threads=threads, epochs=epochs)
     model = check(loaded)
     if json is not None:
         write_json(json, {"schema_version": SCHEMA_VERSION, "name": loaded.config.name, **described(model)})
@@ -64,7 +68,7 @@ def described(model: ModelSummary) -> dict[str, Any]:
 
 def layer_table(model: ModelSummary) -> str:
     """The layers of a model, one a line, with what each gives and how much it learns."""
-    rows = [["", "input", _shape(model.input_shape), ""]]
+    rows = [["", name, _shape(shape), ""] for name, shape in model.inputs.items()]
     rows += [[each.path, each.layer, _shape(each.output_shape), f"{each.parameters:,}"] for each in model.layers]
     rows.append(["", "total", "", f"{model.parameters:,}"])
     return table(["path", "layer", "output shape", "parameters"], rows, "<<<>")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from trainctl.cli.text import count, duration, number
+from trainctl.train.commands import plugin_options
 from trainctl.train.events import CheckpointSaved, TrainEnd, TrainStart
 
 
@@ -34,5 +37,12 @@ def end_lines(event: TrainEnd) -> list[str]:
         shown = "  ".join(f"{name} {number(value)}" for name, value in figures.items() if value is not None)
         lines.append(f"test: {shown}")
     lines.append(f"{count(summary['steps'], 'step')} in {duration(summary['seconds'])}; the run is in {run}")
-    lines.append(f"next: trainctl eval {shlex.quote(str(run))}")
+    lines.append(f"next: trainctl eval {shlex.quote(str(run))}{_split(summary)}{plugin_options(run)}")
     return lines
+
+
+def _split(summary: Mapping[str, Any]) -> str:
+    """The option for what a run without a test split can be measured on."""
+    if summary.get("test_loss") is not None:
+        return ""
+    return " --split train" if summary.get("val_loss") is None else " --split val"

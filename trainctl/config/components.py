@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pathlib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +23,15 @@ from pydantic import (
     PlainValidator,
     Strict,
     ValidationError,
+    WrapValidator,
     create_model,
 )
 
 from trainctl.config.problems import Fault, Faults, faults_of
+from trainctl.config.references import holds_reference, is_reference
 from trainctl.config.tree import Path
 from trainctl.config.words import Expected, did_you_mean, got
-from trainctl.registry import TABLES, Entry, Kind, resolve
+from trainctl.registry import NO_LAYERS, TABLES, Entry, Kind, resolve
 
 # What a hint shows where a part is not written as one.
 _EXAMPLE: dict[Kind, str] = {
@@ -77,9 +80,11 @@ class Component:
 
 def _plain(value: Any) -> Any:
     """An argument as it stands in a config: a list of components as a list of what stands for each."""
-    if isinstance(value, tuple) and any(isinstance(each, Component) for each in value):
-        return [each.plain() for each in value]
-    return value
+    if isinstance(value, Component):
+        return value.plain()
+    if isinstance(value, tuple) and any(isinstance(each, Component | tuple) for each in value):
+        return [_plain(each) for each in value]
+    return list(value) if value == () else value
 
 
 def parse(kind: Kind, value: Any) -> Component:
@@ -92,6 +97,8 @@ def parse(kind: Kind, value: Any) -> Component:
         >>> parse("layer", {"Linear": {"out_features": 10}}).args
         {'out_features': 10, 'bias': True}
     """
+    if kind == "layer" and is_reference(value):
+        return Component(value)
     name, given = _name_and_arguments(kind, value)
     model = arguments(kind, name)
     given = {} if given is None else given
@@ -145,6 +152,8 @@ def _a(kind: Kind) -> str:
 
 
 def _similar(kind: Kind, name: str) -> str | None:
+    if kind == "layer" and name in NO_LAYERS:
+        return NO_LAYERS[name]
     for other, names in TABLES.items():
         if other != kind and name in names:
             return f"'{name}' is {_a(other)}; {did_you_mean('', TABLES[kind])}"
@@ -156,6 +165,8 @@ def _not_by_name(name: str, given: Any, model: type[BaseModel]) -> Fault:
     names = [info.alias for info in model.model_fields.values()]
     if not names:
         return Fault((name,), f"{name} takes no arguments, got {got(given)}")
+    if isinstance(given, list) and names[-1] in ("layers", "shortcut"):
+        return Fault((name,), f"expected arguments by name, got {got(given)}", f"write `{name}: {{layers: [...]}}`")
     pairs = ", ".join(
         f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in zip(names, values, strict=False)
     )
@@ -175,26 +186,30 @@ def _argument_faults(error: ValidationError, name: str, model: type[BaseModel], 
     ]
 
 
-@cache
 def arguments(kind: Kind, name: str) -> type[BaseModel]:
-    """A pydantic model of a constructor's arguments, each under its alias.
+    """A pydantic model of a constructor's arguments, each under its alias."""
+    return _arguments(kind, name, resolve(kind, name))
 
-    Field names get a prefix, because an argument may be called what a method of the model is.
-    """
+
+@cache
+def _arguments(kind: Kind, name: str, cls: Any) -> type[BaseModel]:
+    """The model; field names get a prefix, because an argument may be called what a method of the model is."""
     entry = TABLES[kind][name]
-    cls = resolve(kind, name)
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = {
         each.name: each
         for each in inspect.signature(cls).parameters.values()
         if each.kind in kinds and each.name not in entry.excluded
     }
-    hints = _hints(cls.__init__, parameters)
+    hints = _hints(cls.__init__, parameters) if entry.made is None else _hints_of_plugin(cls.__init__, parameters)
     hints.update({key: _parts(each) for key, each in entry.parts.items()})
+    hints.update({key: _branches(each) for key, each in entry.branches.items()})
     hints.update({key: _count(hints[key]) for key in entry.counts})
-    fields: dict[str, Any] = {
-        f"arg_{key}": (strict(hints.get(key, Any)), _field(entry, each)) for key, each in parameters.items()
-    }
+    checked = {key: strict(hints.get(key, Any)) for key in parameters}
+    if kind == "layer":
+        lists = {*entry.parts, *entry.branches}
+        checked = {key: hint if key in lists else _or_reference(hint) for key, hint in checked.items()}
+    fields: dict[str, Any] = {f"arg_{key}": (checked[key], _field(entry, each)) for key, each in parameters.items()}
     if entry.intervals:
         fields["arg_interval"] = (Literal[entry.intervals], Field(entry.intervals[0], alias="interval"))
     if kind == "metric":
@@ -206,6 +221,21 @@ def _parts(kind: Kind) -> Any:
     """A list of parts of a kind."""
     part = Annotated[Component, PlainValidator(partial(parse, kind)), Expected(_a(kind))]
     return Annotated[tuple[part, ...], Expected(f"a list of {kind}s")]
+
+
+def _branches(kind: Kind) -> Any:
+    """A list of such lists."""
+    lists: Any = tuple  # whose items' type is only known here
+    return Annotated[lists[_parts(kind), ...], Expected(f"a list of lists of {kind}s")]
+
+
+def _or_reference(hint: Any) -> Any:
+    """A type, or a ``$name`` that stands for a value of it in a block."""
+
+    def check(value: Any, handler: Any) -> Any:
+        return value if holds_reference(value) else handler(value)
+
+    return Annotated[hint, WrapValidator(check)]
 
 
 def _count(hint: Any) -> Any:
@@ -228,6 +258,28 @@ def _hints(constructor: Any, parameters: Mapping[str, inspect.Parameter]) -> dic
     written = {name: each.annotation for name, each in parameters.items() if each.annotation is not each.empty}
     scope = getattr(constructor, "__globals__", {})
     return get_type_hints(types.SimpleNamespace(__annotations__=written), scope, include_extras=True)
+
+
+def _hints_of_plugin(constructor: Any, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """The types that a plugin gives, as far as they are known and a config has values of them."""
+    hints = {}
+    for name, each in parameters.items():
+        try:
+            hint = _hints(constructor, {name: each}).get(name, Any)
+        except (AttributeError, NameError, SyntaxError, TypeError):
+            continue  # of a name that is only there for a type checker
+        hints[name] = hint if _has_values(hint) else Any
+    return hints
+
+
+def _has_values(hint: Any) -> bool:
+    """Whether a config can say a value of a type."""
+    origin = get_origin(hint) or hint
+    if origin is Literal or hint in (int, float, str, bool, list, dict, tuple, Any, type(None), pathlib.Path, Ellipsis):
+        return True
+    if origin in (Union, types.UnionType, Annotated, tuple, list, dict, Sequence, Iterable, Mapping):
+        return all(map(_has_values, get_args(hint)[:1] if origin is Annotated else get_args(hint)))
+    return False
 
 
 def strict(hint: Any) -> Any:

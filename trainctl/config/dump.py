@@ -10,6 +10,9 @@ import yaml
 from pydantic import BaseModel
 
 from trainctl.config.components import Component
+from trainctl.config.losses import Losses
+from trainctl.config.models import OUTPUTS, Graph
+from trainctl.config.plugins import Plugin
 from trainctl.config.scalars import TAG, add_rules
 
 
@@ -33,9 +36,11 @@ _Dumper.add_representer(str, _string)
 def plain(value: Any) -> Any:
     """A config as the mappings, lists and scalars it is written with."""
     if isinstance(value, BaseModel):
-        return {name: plain(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, Component):
+        return {info.alias or name: plain(getattr(value, name)) for name, info in type(value).model_fields.items()}
+    if isinstance(value, Component | Losses | Plugin):
         return plain(value.plain())
+    if isinstance(value, Graph):
+        return {**plain(value.nodes), OUTPUTS: plain(value.outputs)}
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -47,10 +52,9 @@ def dump(config: BaseModel) -> str:
     """The config as YAML, defaults included, in the order of the schema.
 
     Example:
-        >>> from trainctl.config.schema import TrainConfig
-        >>> print(dump(TrainConfig(epochs=3)))
-        {epochs: 3, checkpoint_every: null, keep_best: 1, keep_last: 1, monitor: null, compile: true,
-          deterministic: false}
+        >>> from trainctl.config.schema import InitConfig
+        >>> print(dump(InitConfig(path="runs/a")))
+        {path: runs/a, strict: true, sha256: null}
         <BLANKLINE>
     """
     return yaml.dump(

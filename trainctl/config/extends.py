@@ -16,7 +16,7 @@ from typing import Any
 from trainctl.config.files import MAX_BYTES, read_text
 from trainctl.config.reader import MAX_VALUES, read
 from trainctl.config.schema import Config
-from trainctl.config.shape import below, is_part
+from trainctl.config.shape import below, classes, is_part, names, required
 from trainctl.config.tree import Node, Place
 from trainctl.config.words import did_you_mean, got
 from trainctl.errors import ConfigError, Problem
@@ -228,9 +228,25 @@ def merged(base: Node, own: Node, hint: Any = Config) -> Node:
     """
     if not isinstance(base.value, dict) or not isinstance(own.value, dict):
         return own
-    if is_part(hint) and base.value.keys() != own.value.keys():  # another class, with arguments of its own
-        return own
+    if is_part(hint) and base.value.keys() != own.value.keys() and not _are_entries(base.value, own.value, hint):
+        return own  # another class, with arguments of its own
     children = dict(base.value)
     for key, node in own.value.items():
         children[key] = merged(children[key], node, below(hint, key)) if key in children else node
     return replace(own, value=children)
+
+
+def _are_entries(base: dict[str, Node], own: dict[str, Node], hint: Any) -> bool:
+    """Whether both are mappings of names that the user chose, such as a graph's, and neither is a class's name."""
+    if not {*base, *own}.isdisjoint(classes(hint)):
+        return False
+    several = len(base) > 1 or all(_is_entry(key, node, hint) for key, node in base.items())
+    return several and all(key in base or _is_entry(key, node, hint) for key, node in own.items())
+
+
+def _is_entry(key: str, node: Node, hint: Any) -> bool:
+    """Whether a value cannot be the arguments of a class that is not known, a plugin's."""
+    if node.value is None or key in names(hint) or not isinstance(node.value, dict):
+        return node.value is not None
+    inside = below(hint, key)
+    return bool({*node.value} & {*classes(inside), *required(inside)})

@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from trainctl.config.components import Component
+from trainctl.config.blocks import entries, layers_of
+from trainctl.config.components import Component, parse
 from trainctl.config.dump import dump, plain
 from trainctl.config.extends import KEY, Extension
 from trainctl.config.files import read_text
+from trainctl.config.losses import WEIGHTS, Losses
+from trainctl.config.models import OUTPUTS, Graph
 from trainctl.config.overrides import overridden
-from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of
+from trainctl.config.plugins import RESOLVED, Plugin, load_plugins
+from trainctl.config.problems import faults_of, in_file_order, located, misfit, place_of, used_at
 from trainctl.config.reader import read
-from trainctl.config.schema import Config, Section
+from trainctl.config.schema import Config
+from trainctl.config.section import Section
 from trainctl.config.tree import Node, Path, Place
 from trainctl.errors import ConfigError, Problem
+from trainctl.registry import Names, extended
 
 
 class Setting(NamedTuple):
@@ -38,6 +44,8 @@ class LoadedConfig:
         config: the values, defaults included.
         file: the file's name as it was given.
         tree: what was written.
+        names: its blocks and the classes of its plugins.
+        notices: what the user should know of it although it is no mistake: a plugin that changed since the run.
 
     Example:
         >>> loaded = load_config("configs/mlp.yaml", environ={})
@@ -52,6 +60,8 @@ class LoadedConfig:
     config: Config
     file: str
     tree: Node
+    names: Names = field(default_factory=dict, compare=False, repr=False)
+    notices: tuple[str, ...] = ()
 
     def locate(self, path: Path) -> Place:
         """Where a key path such as ``("model", 1, "Linear")`` is written, or what encloses it.
@@ -70,6 +80,14 @@ class LoadedConfig:
         nodes = list(self.tree.walk(path))
         return nodes[-1].place.origin if len(nodes) > len(path) else "default"
 
+    def layers_of(self, use: Component) -> list[Component]:
+        """The layers that a use of a block stands for."""
+        return [parse("layer", layer) for layer in layers_of(use, self.config.blocks)]
+
+    def used_at(self, path: Path) -> str:
+        """Where a block is used, for the message of a mistake in it."""
+        return used_at(self.tree, path)
+
     def describe(self) -> list[Setting]:
         """Every value of the resolved config, in its order."""
         return [Setting(path, value, self.origin(path)) for path, value in _leaves((), self.config)]
@@ -82,16 +100,32 @@ class LoadedConfig:
 def _leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """The values that hold no others; an argument counts as one, whatever it is."""
     if isinstance(value, Section):
-        for name, child in value:
+        for name, info in type(value).model_fields.items():
+            yield from _leaves((*path, info.alias or name), getattr(value, name))
+    elif isinstance(value, Losses):
+        yield from _leaves(path, {**value.parts, **({WEIGHTS: value.weights} if value.weights else {})})
+    elif isinstance(value, Graph):
+        yield from _leaves(path, {**value.nodes, OUTPUTS: value.outputs})
+    elif isinstance(value, dict) and value:
+        for name, child in value.items():
             yield from _leaves((*path, name), child)
     elif isinstance(value, tuple) and value:
         for index, child in enumerate(value):
             yield from _leaves((*path, index), child)
     elif isinstance(value, Component) and value.args:
         for name, argument in value.args.items():
-            yield (*path, value.name, name), plain(argument)
+            below = (*path, value.name, name)
+            if _holds_parts(argument):
+                yield from _leaves(below, argument)
+            else:
+                yield below, plain(argument)
     else:
         yield path, plain(value)
+
+
+def _holds_parts(argument: Any) -> bool:
+    """Whether an argument is a list of components, or of lists of them."""
+    return isinstance(argument, tuple) and any(isinstance(each, Component) or _holds_parts(each) for each in argument)
 
 
 def load_config(
@@ -127,7 +161,8 @@ def load_config(
     if not extension.complete:  # what else is missing, the file that could not be read may have
         raise ConfigError(in_file_order(problems, extension.files))
     tree, unset = overridden(tree, overrides, environ, flags or {})
-    return _checked(tree, problems, unset, extension.files)
+    trusted = pathlib.PurePath(file).name != RESOLVED
+    return _checked(tree, problems, unset, extension.files, trusted=trusted)
 
 
 def config_from_yaml(
@@ -156,7 +191,7 @@ def config_from_yaml(
         problems.append((extends.key or extends.place).problem(message))
         tree = tree.without(KEY)
     tree, unset = overridden(tree, overrides, {}, flags or {})
-    return _checked(tree, problems, unset, [file])
+    return _checked(tree, problems, unset, [file], trusted=False)
 
 
 def _read(text: str, file: str) -> tuple[Node, list[Problem]]:
@@ -166,29 +201,52 @@ def _read(text: str, file: str) -> tuple[Node, list[Problem]]:
     return tree, problems
 
 
-def _checked(tree: Node, problems: list[Problem], unset: list[Problem], files: Sequence[str]) -> LoadedConfig:
+def _checked(
+    tree: Node, problems: list[Problem], unset: list[Problem], files: Sequence[str], *, trusted: bool
+) -> LoadedConfig:
     """The config of a tree.
 
+    Args:
+        tree: what was written.
+        problems: the mistakes found in the files so far.
+        unset: those in what was to be set.
+        files: the config and those that it extends.
+        trusted: whether its plugins may be imported unasked.
+
     Raises:
-        ConfigError: the mistakes found so far, in the files and in what was to be set, and every other one.
+        ConfigError: the mistakes found so far, and every other one.
     """
-    config, unfit = _check(tree, files[0])
+    plugins = load_plugins(tree, trusted)
+    names = {**plugins.names, "layer": {**entries(_below(tree, "blocks")), **plugins.names.get("layer", {})}}
+    with extended(names):
+        config, unfit = _check(tree, files[0], plugins.plugins)
+    if plugins.problems:  # then a name that is not known may be one of theirs
+        problems = [*problems, *plugins.problems]
+        unfit = [each for each in unfit if ": unknown " not in each.message]
     broken = {_spot(each) for each in problems}
     found = [*problems, *(each for each in unfit if each.line is None or _spot(each) not in broken), *unset]
     if found or config is None:
         raise ConfigError(in_file_order(found, files))
-    return LoadedConfig(config, files[0], tree)
+    return LoadedConfig(config, files[0], tree, names, tuple(plugins.notices))
 
 
 def _spot(problem: Problem) -> tuple[object, ...]:
     return problem.file, problem.line, problem.column
 
 
-def _check(tree: Node, file: str) -> tuple[Config | None, list[Problem]]:
+def _below(tree: Node, key: str) -> Any:
+    """The plain value under a key, None where there is none."""
+    node = tree.child(key)
+    return node.plain() if node else None
+
+
+def _check(tree: Node, file: str, plugins: Sequence[Plugin]) -> tuple[Config | None, list[Problem]]:
     value = tree.plain()
     if not isinstance(value, dict):
         return None, located([misfit((), "a mapping with data, model, loss, optimizer and train", value)], tree)
     value = {"name": pathlib.PurePath(file).stem, **value}
+    if plugins:
+        value["plugins"] = tuple(plugins)
     try:
         return Config.model_validate(value), []
     except ValidationError as error:

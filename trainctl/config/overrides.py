@@ -51,6 +51,8 @@ class Override:
             return node_of(self.value, self.place)
         key = self._match(node, keys[0], hint)
         node = _opened(node, key)
+        if self.keys[0] == "init_from" and isinstance(node.value, str):
+            node = replace(node, value={"path": node})  # a path alone, as the mapping that it stands for
         if node.value is not None and not isinstance(node.value, dict | list):
             raise self._error(f"{self._above(keys)} is {got(node.value)}; nothing is below it", self._whole(keys, hint))
         part = self._index(node.value, keys) if isinstance(node.value, list) else key

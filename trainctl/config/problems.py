@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,12 +25,16 @@ class Fault:
         message: the mistake; the path will be put before it.
         hint: how to mend it.
         at: whether the key or the value is to blame.
+        root: whether the path begins at the config's root, wherever the mistake was found.
+        used: the key path of the use of a block, of a mistake that its values make in the block.
     """
 
     path: Path
     message: str
     hint: str | None = None
     at: Literal["key", "value"] = "value"
+    root: bool = False
+    used: Path | None = None
 
 
 class Faults(ValueError):
@@ -60,7 +64,7 @@ def _faults(item: Mapping[str, Any], model: type[BaseModel], value: Any) -> Iter
     path, field, siblings = _field(model, item["loc"])
     inner = item.get("ctx", {}).get("error")
     if isinstance(inner, Faults):
-        yield from (replace(fault, path=item["loc"] + fault.path) for fault in inner.faults)
+        yield from (fault if fault.root else replace(fault, path=item["loc"] + fault.path) for fault in inner.faults)
     elif field is None:
         yield Fault(path, "unknown key", did_you_mean(str(path[-1]), siblings), "key")
     elif item["type"] == "missing" and path == item["loc"]:
@@ -85,15 +89,17 @@ def _field(model: type[BaseModel], loc: Path) -> tuple[Path, FieldInfo | None, I
     for depth, part in enumerate(loc, start=1):
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         field = fields.get(str(part))
-        if field is None or depth == len(loc) or not _is_section(field):
+        section = field and _section(field)
+        if field is None or depth == len(loc) or section is None:
             return loc[:depth], field, [*fields, *getattr(model, "only_in_files", ())]
-        assert isinstance(field.annotation, type)
-        model = field.annotation
+        model = section
     raise AssertionError("a location is never empty")
 
 
-def _is_section(field: FieldInfo) -> bool:
-    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field is, be it one that may be null; None of any other field."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def wanted(field: FieldInfo) -> str:
@@ -109,15 +115,24 @@ def place_of(tree: Node, path: Path, at: Literal["key", "value"] = "value") -> P
 
 def located(faults: Iterable[Fault], tree: Node) -> list[Problem]:
     """The mistakes at their places."""
-    return [_located(fault, place_of(tree, fault.path, fault.at)) for fault in faults]
+    return [_located(fault, tree) for fault in faults]
 
 
-def _located(fault: Fault, place: Place) -> Problem:
+def _located(fault: Fault, tree: Node) -> Problem:
+    place = place_of(tree, fault.path, fault.at)
     path = dotted(tuple(_cut(part) if isinstance(part, str) else part for part in fault.path))
+    message = fault.message + (f" ({used_at(tree, fault.used)})" if fault.used else "")
     said_by_place = not path or place.file == f"--set {path}"
     empty = place.line is None and fault.message.endswith("got nothing (null)")
     hint = fault.hint or ("an empty value is null; leave it out to keep the config's" if empty else None)
-    return place.problem(fault.message if said_by_place else f"{path}: {fault.message}", hint)
+    return place.problem(message if said_by_place else f"{path}: {message}", hint)
+
+
+def used_at(tree: Node, path: Path) -> str:
+    """Where a block is used, for the message of a mistake in it."""
+    place = place_of(tree, path)
+    where = f"{place.file}:{place.line}:{place.column}" if place.line else place.file
+    return f"used as {dotted(path)} at {where}"
 
 
 def _cut(key: str) -> str:

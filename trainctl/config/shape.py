@@ -11,6 +11,7 @@ Example:
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
+from trainctl.config.accepts import Accepts
 from trainctl.config.components import arguments, parse
 from trainctl.registry import TABLES, Kind
 
@@ -42,7 +44,8 @@ def alternatives(hint: Any) -> Iterator[Any]:
     """The members of a union, each without what only restricts it."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated and part_kind(hint) is None:
-        yield from alternatives(args[0])
+        said = next((mark.hint for mark in args[1:] if isinstance(mark, Accepts)), args[0])
+        yield from alternatives(said)
     elif origin in (Union, types.UnionType):
         for each in args:
             yield from alternatives(each)
@@ -53,6 +56,11 @@ def alternatives(hint: Any) -> Iterator[Any]:
 def is_part(hint: Any) -> bool:
     """Whether a value here names a class, so that a mapping has one key: that name."""
     return any(part_kind(each) for each in alternatives(hint))
+
+
+def classes(hint: Any) -> list[str]:
+    """The names of the classes that a value here may name; a plugin's are not known."""
+    return [name for each in alternatives(hint) if (kind := part_kind(each)) for name in TABLES[kind]]
 
 
 def names(hint: Any) -> list[str]:
@@ -75,16 +83,30 @@ def _below(hint: Any, key: str) -> Iterator[Any]:
         yield arguments(kind, key)
     elif key in (fields := _fields(hint)):
         yield hint_of(fields[key])
-    elif origin in (tuple, list, Sequence, Iterable) and args:
+    elif origin in (tuple, list, Sequence, Iterable) and args and key.isdecimal():
         yield args[0]
     elif origin is dict:
         yield args[1]
+    elif (items := items_of(hint)) is not None:
+        yield items
+
+
+def items_of(hint: Any) -> Any:
+    """The type of the values under keys that a model has no field for; None where it takes none."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel) and hint.model_config.get("extra") == "allow":
+        return get_args(inspect.get_annotations(hint, eval_str=True)["__pydantic_extra__"])[1]
+    return None
 
 
 def _fields(hint: Any) -> dict[str, FieldInfo]:
     if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
         return {}
     return {field.alias or name: field for name, field in hint.model_fields.items()}
+
+
+def required(hint: Any) -> list[str]:
+    """The keys that a mapping here has to have."""
+    return [key for each in alternatives(hint) for key, field in _fields(each).items() if field.is_required()]
 
 
 def spelled(hint: Any, key: str) -> str:

@@ -15,6 +15,7 @@ from trainctl.data.dataset import (
     random_split,
 )
 from trainctl.data.epochs import EpochLoader
+from trainctl.data.image_folder import ImageFolder
 from trainctl.data.json_lines import JSONL
 from trainctl.data.loader import DataLoader
 from trainctl.data.mnist import MNIST
@@ -37,6 +38,7 @@ from trainctl.data.sampler import (
 )
 from trainctl.data.small_mnist import SmallMNIST
 from trainctl.data.spec import ArraySpec, SampleSpec
+from trainctl.data.text import Text
 from trainctl.data.transformed import TransformedDataset
 from trainctl.data.transforms import CenterCrop, Compose, Normalize, Resize, Standardize
 
@@ -56,6 +58,7 @@ __all__ = [
     "Dataset",
     "EpochLoader",
     "EpochSampler",
+    "ImageFolder",
     "IterableDataset",
     "Normalize",
     "RandomCrop",
@@ -74,6 +77,7 @@ __all__ = [
     "Subset",
     "SubsetRandomSampler",
     "TensorDataset",
+    "Text",
     "TransformedDataset",
     "WeightedRandomSampler",
     "default_collate",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from trainctl.data.loader import DataLoader
 from trainctl.data.sampler import EpochSampler
 
@@ -56,3 +58,7 @@ class EpochLoader(DataLoader[Any]):
         tell = getattr(self.dataset, "set_epoch", None)
         if tell is not None:
             tell(epoch)
+
+    def order(self) -> np.ndarray:
+        """Return the places of the next pass's samples in the dataset, int64."""
+        return self._order.order()

@@ -6,6 +6,8 @@ import math
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,24 +54,44 @@ def open_npy(path: Path) -> np.ndarray:
     return np.asarray(np.memmap(path, dtype, "r", start, shape, order))
 
 
+def names_in_npz(path: Path) -> list[str]:
+    """Return the names of the arrays in a ``.npz`` file, in its order.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    with _archive(path) as archive:
+        return _names(archive)
+
+
 def read_npz(path: Path, name: str) -> np.ndarray:
     """Return one array of a ``.npz`` file.
 
     Raises:
         DataError: the file is damaged, has no such array, or one that does not hold numbers.
     """
+    with _archive(path) as archive:
+        names = _names(archive)
+        if names.count(name) != 1:
+            held = ", ".join(names[:20]) or "none"
+            found = f"there is no array '{name}'" if name not in names else f"the array '{name}' is there twice"
+            raise DataError(f"{path}: {found}", hint=f"its arrays are {held}")
+        return _read_member(archive, archive.getinfo(f"{name}.npy"), f"{path}: array '{name}'")
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [each.removesuffix(".npy") for each in archive.namelist() if each.endswith(".npy")]
-            if names.count(name) != 1:
-                held = ", ".join(names[:20]) or "none"
-                found = f"there is no array '{name}'" if name not in names else f"the array '{name}' is there twice"
-                raise DataError(f"{path}: {found}", hint=f"its arrays are {held}")
-            return _read_member(archive, archive.getinfo(f"{name}.npy"), f"{path}: array '{name}'")
+            yield archive
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}", hint="check its permissions") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise _damaged(str(path), "a NumPy .npz file", str(error) or "a file cut short") from error
+
+
+def _names(archive: zipfile.ZipFile) -> list[str]:
+    return [each.removesuffix(".npy") for each in archive.namelist() if each.endswith(".npy")]
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:

@@ -34,8 +34,9 @@ class SampleSpec:
 
     Attributes:
         inputs: what the model takes; with several inputs, each by its name, and a sample's first part is a dict.
-        target: what the loss compares the model's output with.
+        target: what the loss compares the model's output with; with a target for each of several outputs, each by the
+            output's name, and a sample's second part is a dict.
     """
 
     inputs: ArraySpec | Mapping[str, ArraySpec]
-    target: ArraySpec
+    target: ArraySpec | Mapping[str, ArraySpec]

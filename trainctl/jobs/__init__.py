@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainctl.jobs.checkpoints import inspect_checkpoint, verify_checkpoints
+from trainctl.jobs.datasets import list_data, make_data
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
 from trainctl.jobs.gates import failures
@@ -24,7 +25,9 @@ __all__ = [
     "describe_run",
     "failures",
     "inspect_checkpoint",
+    "list_data",
     "list_runs",
+    "make_data",
     "recorded_config",
     "report_runs",
     "run_doctor",

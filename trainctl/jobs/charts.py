@@ -72,8 +72,8 @@ def _ticks(values: Sequence[float], *, whole: bool = False) -> list[float]:
     """Round numbers, at equal distances, that hold all values between them."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     span = high - low
-    if span <= abs(high) * 1e-9:  # one value alone
-        span = abs(high) or 1.0
+    if span <= max(abs(high) * 1e-9, 1e-300):  # one value alone
+        span = abs(high) if abs(high) > 1e-300 else 1.0
         low, high = low - span / 2, high + span / 2
         span = high - low
     size = 10.0 ** math.floor(math.log10(span / 4))

@@ -53,6 +53,9 @@ class Baseline:
         checkpoint = read_checkpoint(found)
         self.other, self.same_loss = like(subject, found, checkpoint, config_of(checkpoint, found), threads)
         metrics, loss = subject.experiment.metrics, subject.experiment.loss
+        if hasattr(loss, "losses"):
+            names = ", ".join(name for name, _ in loss.losses.items())
+            raise UsageError(f"--baseline {found}: compares models of one output; the run's has {names}")
         self.deciding = set(deciding) or set(metrics) or {"loss"}
         if "loss" in self.deciding and not self.same_loss:
             raise UsageError(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainctl.errors import UsageError
+from trainctl.errors import ConfigError, UsageError
 from trainctl.jobs.comparison import Baseline, check_numbers
 from trainctl.jobs.experiments import config_of
 from trainctl.jobs.gates import check_names, judge, parse_gate
@@ -64,7 +65,8 @@ def run_evaluation(
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
         ConfigError: an override does not fit.
-        UsageError: the run has no such split, a gate names no figure, the baseline does not fit.
+        UsageError: the run has no such split, a gate names no figure, the baseline does not fit, or there are several
+            outputs where one is needed.
         DataError: the run's data is missing or corrupt.
 
     Example:
@@ -72,7 +74,7 @@ def run_evaluation(
         Traceback (most recent call last):
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
-    gates = [parse_gate(text) for text in fail_if]
+    gates = [parse_gate(text) for text in dict.fromkeys(fail_if)]
     check_numbers(alpha, max_drop)
     if compare and baseline is None:
         raise UsageError("--compare says what a comparison decides by, and there is none", hint="--baseline RUN")
@@ -84,11 +86,13 @@ def run_evaluation(
     check_names([gate.name for gate in gates], figures, tables, "--fail-if")
     check_names(compare, figures, tables, "--compare")
     subject = Subject.build(found, checkpoint, loaded, threads, batch_size)
+    _check_one_output(subject, "--baseline" if baseline else "--per-class" if per_class else None)
     against = baseline and Baseline(
         baseline, subject, threads, deciding=compare, alpha=alpha, max_drop=max_drop
     )  # fmt: skip
     started = time.perf_counter()
-    result = subject.measure(split, _tables(subject, per_class), [against.observe] if against else [])
+    with _per_class_fits(found):
+        result = subject.measure(split, _tables(subject, per_class), [against.observe] if against else [])
     values = {"loss": result.loss, **result.metrics}
     judged = judge(gates, values)
     compared = against.compare(split, values) if against else None
@@ -132,6 +136,17 @@ def _check_replaceable(overrides: Sequence[str]) -> None:
             )
 
 
+def _check_one_output(subject: Subject, option: str | None) -> None:
+    from trainctl.train.batches import output_names
+
+    names = output_names(subject.experiment.loss)
+    if option and names:
+        raise UsageError(
+            f"{option}: takes models of one output; {subject.found} has {', '.join(names)}",
+            hint="the loss, the metrics and --fail-if work with several",
+        )
+
+
 def _measured(loaded: LoadedConfig) -> tuple[list[str], list[str]]:
     """The names of the figures, and those of the tables."""
     from trainctl.config.schema import is_table
@@ -146,6 +161,21 @@ def _tables(subject: Subject, per_class: bool) -> Mapping[str, Any]:
 
     tables = dict(subject.experiment.tables)
     return {**tables, PerClass.label: PerClass()} if per_class else tables
+
+
+@contextmanager
+def _per_class_fits(found: Path) -> Iterator[None]:
+    """Say of a model without classes what was asked of it; a config that names the table is told of itself."""
+    from trainctl.train.metrics import PerClass
+
+    try:
+        yield
+    except ConfigError as error:
+        reason = error.problems[0].message
+        if not reason.startswith(f"{PerClass.label} "):
+            raise
+        message = f"--per-class: the model of {found} does not answer with classes: {reason}"
+        raise UsageError(message, hint="leave out --per-class") from error
 
 
 def _labelled(table: Any, data: Any) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainctl.train.checkpoint import INDEX, Checkpoint
+from trainctl.train.events import Event, Notice
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
@@ -25,6 +27,30 @@ def checked_build(loaded: LoadedConfig) -> Experiment:
 
     experiment = build(loaded)
     check_experiment(experiment)
+    return experiment
+
+
+def first_build(loaded: LoadedConfig, on_event: Callable[[Event], object]) -> Experiment:
+    """Make the experiment of a run at its beginning: with the weights of ``init_from``, whose SHA-256 it records.
+
+    Args:
+        loaded: the config.
+        on_event: called with a notice where not all weights are used.
+
+    Raises:
+        ConfigError: as :func:`checked_build`.
+        DataError: as :func:`checked_build`.
+        CheckpointError: the weights are missing, or not this model's.
+    """
+    from trainctl.train.initial import load_initial
+
+    experiment, init = checked_build(loaded), loaded.config.init_from
+    if init is not None:
+        sha256, left_out = load_initial(experiment.model, init.path, strict=init.strict, sha256=init.sha256)
+        if left_out:
+            on_event(Notice(left_out))
+        recorded = init.model_copy(update={"sha256": sha256})
+        experiment.loaded = replace(loaded, config=loaded.config.model_copy(update={"init_from": recorded}))
     return experiment
 
 

@@ -55,6 +55,11 @@ class Subject:
         size = batch_size or loaded.config.data.eval_batch_size
         return cls(found, checkpoint, experiment, threads or checkpoint.threads, size)
 
+    @property
+    def splits(self) -> list[str]:
+        """The splits that the run has."""
+        return [name for name in SPLITS if getattr(self.experiment, f"{name}_data") is not None]
+
     def data(self, split: str) -> Any:
         """Return the samples of a split.
 
@@ -66,7 +71,7 @@ class Subject:
         if data is None:
             raise UsageError(
                 f"{self.found}: the run has no {split} split",
-                hint="the splits are train, val (if data.split holds some out) and test",
+                hint=f"it has {' and '.join(self.splits)}: --split {self.splits[-1]}",
             )
         return data
 

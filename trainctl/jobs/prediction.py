@@ -75,7 +75,7 @@ class Predictor:
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
         ConfigError: its config does not fit this version.
-        UsageError: the model has several inputs.
+        UsageError: the model has several inputs or outputs.
     """
 
     def __init__(
@@ -88,17 +88,25 @@ class Predictor:
     ) -> None:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
+        from trainctl.registry import extended
+        from trainctl.train.batches import output_names
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
 
         self.checkpoint = find_checkpoint(latest_run(RUNS) if path is None else path)
         saved = read_checkpoint(self.checkpoint)
         loaded = config_of(saved, self.checkpoint, (), {"device": ("--device", device)})
-        parts = Parts(loaded)
+        with extended(loaded.names):
+            parts = Parts(loaded)
         load_weights(saved, parts.model)
+        parts.model.eval()
         if isinstance(parts.sample.inputs, Mapping):
             names = ", ".join(parts.sample.inputs)
             raise UsageError(f"{self.checkpoint}: predict takes models of one input; this one has {names}")
+        if outputs := output_names(parts.loss):
+            raise UsageError(
+                f"{self.checkpoint}: predict takes models of one output; this one has {', '.join(outputs)}"
+            )
         self._spec = parts.sample.inputs
         self._model, self._device = parts.model, parts.device
         self._transform = Compose(parts.transforms)
@@ -107,6 +115,8 @@ class Predictor:
         self._link = link_of(parts.loss)
         self._forward = self._compiled(saved)
         self.classes = _class_names(parts)
+        self._scales_images = getattr(parts.dataset_class, "scales_images", False)
+        self._columns = _column_names(loaded.config.data.dataset.args)
         self.notes: list[str] = []
 
     def _compiled(self, saved: Checkpoint) -> Callable[[Any], Any]:
@@ -129,17 +139,15 @@ class Predictor:
             DataError: a file is missing or damaged, or a row is not a sample; the message names the line.
             UsageError: a file's name does not say what it holds.
         """
-        import trainctl
         from trainctl.data.inputs import Columns, Expected, expand
-        from trainctl.train.evaluate import evaluation_mode
         from trainctl.train.threads import blas_threads, eager_threads
 
-        expected = Expected(self._spec, source.scale)
-        columns = Columns(source.id, tuple(source.drop))
+        expected = Expected(self._spec, source.scale, self._scales_images)
+        columns = Columns(source.id, tuple(source.drop), *self._columns)
         files = expand(list(source.paths))
         formats = [source.format or _format(path, source.stdin) for path in files]
         threads = eager_threads(self._config, self._threads)
-        with evaluation_mode(self._model), trainctl.no_grad(), blas_threads(threads):
+        with blas_threads(threads):
             for path, format in zip(files, formats, strict=True):
                 yield from self._file(path, format, expected, columns, source.stdin)
 
@@ -174,12 +182,14 @@ class Predictor:
         """
         import trainctl
 
-        batch = trainctl.from_numpy(self._prepared(values, scale))
-        if getattr(self._transform, "takes_batches", False):
-            batch = self._transform(batch)
-        else:
-            batch = trainctl.stack([self._transform(sample) for sample in batch])
-        return answers_of(self._forward(batch.to(self._device)), self._link)
+        # What overflows is reported with the answer, not by a warning.
+        with trainctl.no_grad(), np.errstate(over="ignore", invalid="ignore"):
+            batch = trainctl.from_numpy(self._prepared(values, scale))
+            if getattr(self._transform, "takes_batches", False):
+                batch = self._transform(batch)
+            else:
+                batch = trainctl.stack([self._transform(sample) for sample in batch])
+            return answers_of(self._forward(batch.to(self._device)), self._link)
 
     def _prepared(self, values: np.ndarray, scale: float | None) -> np.ndarray:
         dtype = np.dtype(self._spec.dtype)
@@ -207,5 +217,14 @@ def _format(path: str, stdin: IO[bytes] | None) -> str:
 
 
 def _class_names(parts: Parts) -> list[str] | None:
-    names = getattr(parts.dataset_class, "classes", None)
+    """The names of the classes: as the config writes them, or as the data set knows them."""
+    names = parts.config.data.dataset.args.get("classes") or getattr(parts.dataset_class, "classes", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) and names else None
+
+
+def _column_names(args: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the columns that a table's data set has as inputs and as targets; none where it is no table."""
+    features, target = args.get("features"), args.get("target")
+    targets = target if isinstance(target, list | tuple) else [target]
+    named = features if isinstance(features, list | tuple) else ()
+    return tuple(map(str, named)), tuple(str(each) for each in targets if each is not None)

@@ -74,6 +74,10 @@ class Hooked:
         self._load_state_dict_pre_hooks: dict[int, Any] = {}
         self._load_state_dict_post_hooks: dict[int, Any] = {}
 
+    def _has_step_hooks(self) -> bool:
+        hooks = self._step_pre_hooks, self._step_post_hooks, _all_step_pre_hooks, _all_step_post_hooks
+        return any(hooks)
+
     def _changed_by(self, hooks: dict[int, Any], state_dict: dict[str, Any]) -> dict[str, Any]:
         """Return a state as ``hook(optimizer, state_dict)`` of each leaves it, in place or as what it returns."""
         for hook in tuple(hooks.values()):

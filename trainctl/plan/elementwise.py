@@ -48,7 +48,7 @@ class Elementwise:
         """Return a call for some of the elements."""
         if self.loop is not None:
             seen = [each if len(each) == 1 else each[elements] for each in (*self.arrays, self.out)]
-            return partial(self.loop.compiled, *seen)
+            return partial(self.loop, *seen)
         arrays = [each[elements] if _has_elements(each) else each for each in self.arrays]
         return partial(_into, self.node.forward, arrays, self.out[elements])
 

@@ -42,7 +42,11 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tenso
 
 def _described(value: Any, tensors: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
-        same = next((place for place, each in enumerate(tensors) if each is value), -1)
+        same = -1
+        for place, each in enumerate(tensors):
+            if each is value:
+                same = place
+                break
         tensors.append(value)
         array = value._array
         return (
@@ -72,7 +76,8 @@ class Surroundings:
         self._modules = [(module, _state_of(module)) for module in modules]
         self._tables = [module.__dict__ for module in modules]
         self._tables += [fields[table] for fields in self._tables for table in _TABLES]
-        self._tables.append({"": _END})
+        self._empty = [table for table in self._tables if not table]
+        self._tables = [table for table in self._tables if table] + [{"": _END}]
         self._content = list(self._everything())
         self._cells = [(cell, _content(cell)) for cell in getattr(fn, "__closure__", None) or ()]
         scope = getattr(fn, "__globals__", {})
@@ -85,7 +90,8 @@ class Surroundings:
 
     def changed(self) -> bool:
         """Return whether anything is not what it was."""
-        if not all(map(operator.is_, self._everything(), self._content)):  # an object less or more moves the end
+        # an object less or more moves the end
+        if any(self._empty) or not all(map(operator.is_, self._everything(), self._content)):
             for module, then in self._modules:
                 if not _same(_state_of(module), then):
                     return True

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from trainctl.backend.jit import Kernel
 from trainctl.backend.native import entry_of
 from trainctl.backend.program import Program
 from trainctl.backend.threads import Pool
-from trainctl.plan.lowering import Checked, InOrder, Note, Parts, Run
+from trainctl.plan.lowering import Checked, InOrder, MadeLater, Note, Parts, Run
 
 Group = list[list[partial[Any]]]
 
@@ -20,11 +21,15 @@ class Linked:
     Args:
         groups: one after another; what is in a group is independent of each other.
         pool: the threads.
+
+    Attributes:
+        groups: the same.
     """
 
     uses_numpy = False
 
     def __init__(self, groups: list[Group], pool: Pool) -> None:
+        self.groups = groups
         self._program, self._execute = Program(groups), pool.execute
 
     def __call__(self) -> None:
@@ -54,7 +59,7 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
         notes.clear()
 
     for run in runs:
-        group = _group_of(run)
+        group = group_of(run)
         if group is not None and len(group) == 1 and groups and len(groups[-1]) == 1:
             groups[-1] = [groups[-1][0] + group[0]]  # one thread does both, and nobody waits in between
         elif group is not None:
@@ -68,7 +73,18 @@ def linked(runs: Sequence[Run], pool: Pool) -> list[Run]:
     return result
 
 
-def _group_of(run: Run) -> Group | None:
+def loops_in(runs: Iterable[Run]) -> Iterator[Kernel]:
+    """Yield the loops that runs make calls of, as far as they can say."""
+    for run in runs:
+        if isinstance(run, (Parts, InOrder)):
+            yield from loops_in(run.calls)
+        elif isinstance(run, partial) and isinstance(run.func, Kernel):
+            yield run.func
+        elif isinstance(run, MadeLater):
+            yield from run.loops()
+
+
+def group_of(run: Run) -> Group | None:
     """Return a run's independent parts, each as its calls in order; None if one is not a compiled loop's."""
     parts = run.calls if isinstance(run, Parts) else [run]
     tasks = [_calls_of(part) for part in parts]

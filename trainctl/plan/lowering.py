@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,18 +111,30 @@ class InOrder:
 class Note:
     """A call that changes no array, such as giving a leaf its gradient: it may wait for compiled loops that follow it.
 
-    Args:
+    Attributes:
         call: what is done.
     """
 
     uses_numpy = False
 
     def __init__(self, call: Run) -> None:
-        self._call = call
+        self.call = call
 
     def __call__(self) -> None:
         """Do it."""
-        self._call()
+        self.call()
+
+
+class MadeLater(ABC):
+    """A call that makes its calls of compiled loops when it is first made."""
+
+    @abstractmethod
+    def loops(self) -> list[jit.Kernel]:
+        """Return the loops that it will want."""
+
+    @abstractmethod
+    def __call__(self) -> None:
+        """Make the call."""
 
 
 class Checked(partial[Any]):

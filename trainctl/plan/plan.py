@@ -14,15 +14,18 @@ import numpy
 from trainctl.autograd.op import Op
 from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import program
 from trainctl.backend.arrays import Array
+from trainctl.backend.compiling import make_ready
 from trainctl.plan.elementwise import Elementwise, blocked, elementwise, is_elementwise
 from trainctl.plan.fusion import fused
 from trainctl.plan.gradients import GradientSlot, taken_over
+from trainctl.plan.joint import joined
 from trainctl.plan.kernels import tile
 from trainctl.plan.kernels.arithmetic import WRITES
 from trainctl.plan.kernels.embedding import sum_rows
 from trainctl.plan.layout import lay_out
-from trainctl.plan.linking import linked
+from trainctl.plan.linking import linked, loops_in
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
 from trainctl.plan.lowering import Context, Note, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, place
@@ -64,7 +67,7 @@ class Plan:
         self._slots: list[GradientSlot | TableSlot] = []
         self._assumed = self._assumptions()
         self._lower_all()
-        self.linked = linked(self.runs, self.context.pool) if settings.compiled else self.runs
+        self.linked = self._linked() if settings.compiled else self.runs
         self._uses_numpy = any(getattr(run, "uses_numpy", True) for run in self.linked)
         self._released = _Released()
         for slot in self._slots:
@@ -183,6 +186,11 @@ class Plan:
                 flush()
             group.append((record, each))
         flush()
+
+    def _linked(self) -> list[Run]:
+        pool = self.context.pool
+        make_ready([*program.loops(pool.threads), *loops_in(self.runs)])
+        return joined(linked(self.runs, pool), pool)
 
     def _add(self, records: list[Record], runs: list[Run]) -> None:
         self.work.append((records, runs))

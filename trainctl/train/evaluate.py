@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 import trainctl
 from trainctl.backend.devices import CPU
 from trainctl.errors import DataError
+from trainctl.train.batches import forward, moved, size_of
 from trainctl.train.metrics import Metric
 
 
@@ -73,10 +76,10 @@ def evaluate(
             if between:
                 between()
             output, value = measure(inputs, target)
-            counted = _counted(loss, target)
+            counted = counted_in(loss, target)
             total += value.item() * (1 if summed else counted) if counted else 0.0
             weight += counted
-            samples += len(target)
+            samples += size_of(target)
             for watch in watching:
                 watch(output, target)
     if not samples:
@@ -87,17 +90,27 @@ def evaluate(
     return EvalResult(total / weight if weight else math.nan, numbers, samples, tables)
 
 
-def _counted(loss: Any, target: Any) -> int:
-    """Over how much a batch's loss is the mean: samples, or targets where the loss ignores some of them."""
+def counted_in(loss: Any, target: Any) -> int:
+    """Return over how much a batch's loss is the mean: samples, or targets where the loss can ignore some of them.
+
+    Example:
+        >>> from trainctl import nn, tensor
+        >>> counted_in(nn.CrossEntropyLoss(ignore_index=0), tensor([[1, 2, 0], [3, 0, 0]]))
+        3
+        >>> counted_in(nn.CrossEntropyLoss(ignore_index=0, reduction="sum"), tensor([[1, 2, 0], [3, 0, 0]]))
+        2
+    """
     ignored = getattr(loss, "ignore_index", None)
     if ignored is None or is_summed(loss) or target.is_floating_point():
-        return len(target)
+        return size_of(target)
+    if target.device == CPU:
+        return int(np.count_nonzero(target.numpy() != ignored))
     return int((target != ignored).sum().item())
 
 
 def _measure_of(model: Any, loss: Callable[..., Any]) -> Callable[[Any, Any], tuple[Any, Any]]:
     def measure(inputs: Any, target: Any) -> tuple[Any, Any]:
-        output = model(inputs)
+        output = forward(model, inputs)
         return output, loss(output, target)
 
     return measure
@@ -108,7 +121,7 @@ def on_device(loader: Iterable[Any], model: Any) -> Iterable[Any]:
     where = next((parameter.device for parameter in model.parameters()), CPU)
     if where == CPU:
         return loader
-    return ([part.to(where) for part in batch] for batch in loader)
+    return ([moved(part, where) for part in batch] for batch in loader)
 
 
 def is_summed(loss: Any) -> bool:

@@ -38,7 +38,11 @@ class TrainStart:
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
-    """One optimizer step. ``loss`` is the mean over the batch, ``samples`` the batch's size."""
+    """One optimizer step. ``loss`` is the mean over its samples, of which there are ``samples``.
+
+    ``lr`` is the first parameter group's; ``grad_norm`` that of all gradients before they were clipped, None where
+    they are not.
+    """
 
     epoch: int
     step: int
@@ -46,6 +50,7 @@ class StepEnd:
     loss: float
     lr: float
     samples: int
+    grad_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class EpochEnd:
 
     ``train_loss`` is the mean over the epoch's samples; ``val_loss`` is None where there is no
     validation split; ``metrics`` are measured on validation data (empty without a split);
-    ``seconds`` and ``samples_per_second`` count training alone.
+    ``lr`` is the first parameter group's and ``lrs`` are those of all, in the last step; ``grad_norm`` is the mean
+    of the steps'; ``seconds`` and ``samples_per_second`` count training alone.
     """
 
     epoch: int
@@ -66,6 +72,8 @@ class EpochEnd:
     seconds: float
     samples_per_second: float
     is_best: bool
+    lrs: tuple[float, ...] = ()
+    grad_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,41 @@ class CheckpointSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Diverged:
+    """The run ends because a number is not finite: ``reason`` is what was noticed at the step named.
+
+    The rest is what a look at the step that went wrong found, each None where it could not be found out. ``quantity``
+    is the first thing that is not finite, ``input``, ``weight``, ``output``, ``loss``, ``gradient`` or ``update`` (the
+    weights after the step), of ``layer``, at ``first_step`` of the run; ``samples`` are those of the batch that are
+    concerned, by their indices in the dataset's part that ``split`` is of; ``grad_norm`` is of all gradients.
+    """
+
+    epoch: int
+    step: int
+    global_step: int
+    reason: str
+    lr: float | None
+    split: str
+    first_step: int | None = None
+    quantity: str | None = None
+    layer: str | None = None
+    layer_type: str | None = None
+    finding: str | None = None
+    samples: tuple[int, ...] = ()
+    grad_norm: float | None = None
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """The run ends before its last epoch; ``reason`` is half a sentence, ``best_epoch`` has the weights that are kept."""
+
+    epoch: int
+    reason: str
+    best_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TrainEnd:
     """The run is over; ``summary`` is what ``summary.json`` holds."""
 
@@ -106,4 +149,4 @@ class Notice:
     message: str
 
 
-Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | TrainEnd | Notice
+Event = TrainStart | StepEnd | EpochEnd | CheckpointDue | CheckpointSaved | Diverged | EarlyStop | TrainEnd | Notice

@@ -1,9 +1,8 @@
-"""What lies where in a run directory, and by which names a person goes on with it."""
+"""What lies where in a run directory."""
 
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 from trainctl.errors import CheckpointError
@@ -54,13 +53,3 @@ def linked(link: Path) -> Path | None:
         )
     target = link.parent / name
     return target if is_directory(target) else None
-
-
-def resume_command(run: str | Path) -> str:
-    """Return the command that goes on with a run, whatever config and overrides it began with.
-
-    Example:
-        >>> resume_command("runs/mnist-mlp")
-        'trainctl train runs/mnist-mlp/config.resolved.yaml --resume runs/mnist-mlp'
-    """
-    return f"trainctl train {shlex.quote(str(Path(run) / CONFIG))} --resume {shlex.quote(str(run))}"

@@ -30,7 +30,8 @@ def steps_per_epoch(experiment: Experiment) -> int:
     Raises:
         DataError: there is none.
     """
-    return -(-samples_per_epoch(experiment) // experiment.config.data.batch_size)
+    config = experiment.config
+    return -(-samples_per_epoch(experiment) // (config.data.batch_size * config.train.accumulate))
 
 
 def samples_per_epoch(experiment: Experiment) -> int:

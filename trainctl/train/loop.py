@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING, Any
 import trainctl
 from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochLoader
-from trainctl.errors import Interrupted
+from trainctl.errors import DivergedError, Interrupted
+from trainctl.train.averaging import Ema
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
-from trainctl.train.evaluate import EvalResult, evaluate, is_summed, on_device
-from trainctl.train.events import CheckpointDue, EpochEnd, Event, Notice, StepEnd, TrainStart
-from trainctl.train.lengths import steps_per_epoch
-from trainctl.train.monitor import monitor_of
-from trainctl.train.rows import columns_of, row_of
+from trainctl.train.evaluate import EvalResult, evaluate, on_device
+from trainctl.train.events import CheckpointDue, EarlyStop, EpochEnd, Event, Notice, StepEnd, TrainStart
+from trainctl.train.lengths import samples_per_epoch, steps_per_epoch
+from trainctl.train.monitor import early_stopping_of, monitor_of
+from trainctl.train.patterns import frozen_statistics
+from trainctl.train.rows import Meters, columns_of, row_of
 from trainctl.train.signals import StopSignals
-from trainctl.train.state import capture, restore
+from trainctl.train.state import Stateful, capture, copied, restore
 from trainctl.train.steps import Steps
-from trainctl.train.stops import diverged, infinite_weight, interrupted
+from trainctl.train.stops import diverged, infinite_weight, stop_here
 from trainctl.train.summary import device_of
 from trainctl.train.threads import resolve_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
-    from trainctl.errors import DivergedError
 
 
 class Loop:
@@ -44,6 +45,7 @@ class Loop:
     Attributes:
         progress: how far the run is.
         columns: of a row of metrics.
+        diagnoses: whether a run that diverges is looked at.
     """
 
     def __init__(
@@ -57,9 +59,18 @@ class Loop:
         self.threads = resume.threads if resume else resolve_threads(config.threads)
         self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(config, experiment.metrics)
+        self.early = early_stopping_of(config, self.monitor)
+        self.ema = Ema(self.model, config.train.ema.decay) if config.train.ema else None
+        self.evaluated = self.ema.module if self.ema else self.model
+        self.meters = Meters()
+        parts: dict[str, Stateful | None] = {"ema": self.ema, "early_stopping": self.early, "meters": self.meters}
+        self.more = {name: part for name, part in parts.items() if part is not None}
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
+        self.samples = samples_per_epoch(experiment)
         self.columns = columns_of(experiment)
+        self.measures = {"lr_1", "grad_norm"} & set(self.columns)
+        self.frozen = frozen_statistics(self.model, config.freeze)
         self.loader = EpochLoader(
             experiment.training_data,
             batch_size=config.data.batch_size,
@@ -69,8 +80,10 @@ class Loop:
             num_workers=config.data.num_workers,
         )
         self.mark = time.perf_counter()
+        self.diagnoses = True
+        self._base: Checkpoint | None = None  # until there is one on disk, to look back from if the run diverges
         self.notices: list[str] = []
-        self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append)
+        self.steps = Steps(experiment, self.threads, self.kernels, self.notices.append, self.evaluated)
 
     def restore(self) -> None:
         """Bring model, optimizer, schedule and random stream to where the run stands.
@@ -79,7 +92,9 @@ class Loop:
             CheckpointError: the checkpoint is another model's.
         """
         if self.resume:
-            restore(self.resume, self.model, self.optimizer, self.schedule)
+            restore(self.resume, self.model, self.optimizer, self.schedule, self.more)
+            self.meters.counted = self.meters.counted or self.progress.samples  # which older checkpoints go by
+        self._base = self.resume or copied(self._capture())
 
     def start(self) -> TrainStart:
         """Return the event that comes before all others."""
@@ -101,8 +116,13 @@ class Loop:
 
     @property
     def goes_on(self) -> bool:
-        """Whether there is an epoch left."""
-        return self.progress.epoch <= self.config.train.epochs
+        """Whether there is an epoch left, and a point in it."""
+        return self.progress.epoch <= self.config.train.epochs and not self.stopped_early
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether early stopping leaves out epochs."""
+        return self.progress.epoch <= self.config.train.epochs and self.early is not None and self.early.is_over
 
     def epochs(self) -> Iterator[Event]:
         """Train the epochs that are left; what is due to be saved has to be before the next event is asked for.
@@ -112,7 +132,11 @@ class Loop:
             Interrupted: a signal came, and what is due has been saved.
         """
         while self.goes_on:
+            self._check_stop()
             yield from self._epoch()
+        if self.early and self.stopped_early:
+            best = self.progress.best
+            yield EarlyStop(self.progress.epoch - 1, self.early.reason, best.epoch if best else None)
 
     # -- an epoch ---------------------------------------------------------------------------------
 
@@ -123,69 +147,86 @@ class Loop:
         yield from self._steps()
         self.tick(training=True)
         seconds, samples = p.train_seconds - seconds, p.samples - samples
-        self._check_weights()
+        yield from self._check_weights()
         random_state = trainctl.get_rng_state()
         try:
             measured = self.evaluate(self.experiment.val_data)
         except Interrupted:
             trainctl.set_rng_state(random_state)  # the resumed run validates from the beginning
-            yield self._due()
+            yield from self._save()
             raise
+        if measured and not math.isfinite(measured.loss):
+            yield from self._diverge(f"the validation loss is {measured.loss}", in_validation=True)
         event = self._close_epoch(measured, seconds, samples)
         yield event
-        yield self._due(best=event.is_best)
+        yield from self._save(best=event.is_best)
 
     def _steps(self) -> Iterator[Event]:
         """The rest of the epoch's steps. This is the loop whose every microsecond counts."""
-        p, model, optimizer, stop, learn = self.progress, self.model, self.optimizer, self.stop, self.steps.learn
-        after_step = self.schedule.after_step if self.schedule else None
-        every, last, summed = self.config.train.checkpoint_every, self.steps_per_epoch, is_summed(self.loss)
+        p, optimizer, stop, meters = self.progress, self.optimizer, self.stop, self.meters
+        after_step, ema = self.schedule and self.schedule.after_step, self.ema
+        every, last = self.config.train.checkpoint_every, self.steps_per_epoch
+        norm = None
         self.loader.set_epoch(p.epoch, start=p.samples)
-        model.train()
-        for inputs, target in on_device(self.loader, model):
-            value = learn(inputs, target).item()
+        self.training_mode()
+        for total, size, counted in self.steps.over(on_device(self.loader, self.model), self.samples - p.samples):
             p.lr = optimizer.param_groups[0]["lr"]
             p.step += 1
             p.global_step += 1
-            if not math.isfinite(value):
-                raise self._diverged(f"the loss is {value}")
+            if not math.isfinite(total):
+                yield from self._diverge(f"the loss is {total}")
             while self.notices:
                 yield Notice(self.notices.pop())
-            size = len(target)
-            total, mean = (value, value / size) if summed else (value * size, value)
             p.samples += size
             p.loss_sum += total
+            meters.counted += counted
+            if self.measures:
+                norm = self.steps.grad_norm
+                if norm is not None and not math.isfinite(norm):
+                    yield from self._diverge(f"the norm of the gradients is {norm}")
+                meters.after_step([group["lr"] for group in optimizer.param_groups], norm)
+            if ema:
+                ema.after_step()
             if after_step:
                 after_step()
-            yield StepEnd(p.epoch, p.step, p.global_step, mean, p.lr, size)
+            yield StepEnd(p.epoch, p.step, p.global_step, total / max(counted, 1), p.lr, size, norm)
             if stop.signum is not None:
-                yield self._due(training=True)
-                raise interrupted(self.run, p, stop.signum)
+                yield from self._save(training=True)
+                self._check_stop()
             if every and p.global_step % every == 0 and p.step < last:
-                yield self._due(training=True)
+                yield from self._save(training=True)
+
+    def training_mode(self) -> None:
+        """Let the model learn, all but the statistics that are frozen."""
+        self.model.train()
+        for module in self.frozen:
+            module.training = False
 
     def _close_epoch(self, measured: EvalResult | None, seconds: float, samples: int) -> EpochEnd:
         """Move to the next epoch; return what there is to say of this one."""
         p = self.progress
-        if measured and not math.isfinite(measured.loss):
-            raise self._diverged(f"the validation loss is {measured.loss}")
         assert p.lr is not None
         event = EpochEnd(
             epoch=p.epoch,
             global_step=p.global_step,
-            train_loss=p.loss_sum / p.samples,
+            train_loss=p.loss_sum / max(self.meters.counted, 1),
             val_loss=measured.loss if measured else None,
             metrics=measured.metrics if measured else {},
             lr=p.lr,
             seconds=seconds,
             samples_per_second=samples / seconds if seconds else 0.0,
             is_best=False,
+            lrs=self.meters.lrs or (p.lr,),
+            grad_norm=self.meters.grad_norm,
         )
         row = row_of(event, self.columns)
         is_best = self.monitor.improves(row, p.best)
         if is_best:
             p.best = Best(row[self.monitor.name], p.epoch, p.global_step)
+        if self.early:
+            self.early.after_epoch(p.epoch, row[self.monitor.name])
         p.history.append(row)
+        self.meters.reset()
         p.epoch, p.step, p.samples, p.loss_sum = p.epoch + 1, 0, 0, 0.0
         if self.schedule:
             self.schedule.after_epoch(row[self.monitor.name])
@@ -202,8 +243,9 @@ class Loop:
         settings = self.config.data
         loader: DataLoader[Any] = DataLoader(data, settings.eval_batch_size, num_workers=settings.num_workers)
         return evaluate(
-            self.model, self.loss, self.experiment.metrics, loader, between=self._check_stop, measure=self.steps.measure
-        )
+            self.evaluated, self.loss, self.experiment.metrics, loader,
+            between=self._check_stop, measure=self.steps.measure,
+        )  # fmt: skip
 
     # -- stopping and saving ----------------------------------------------------------------------
 
@@ -215,31 +257,37 @@ class Loop:
         if training:
             self.progress.train_seconds += elapsed
 
-    def _due(self, *, best: bool = False, training: bool = False) -> CheckpointDue:
+    def _save(self, *, best: bool = False, training: bool = False) -> Iterator[Event]:
+        """Have the state saved; bad weights must not replace good ones."""
         self.tick(training=training)
         if training:
-            self._check_weights()
+            yield from self._check_weights()
         p = self.progress
-        checkpoint = capture(
-            self.model,
-            self.optimizer,
-            self.schedule,
-            config=self.config_text,
-            threads=self.threads,
-            kernels=self.kernels,
-            progress=p,
-        )
-        return CheckpointDue(checkpoint, p.epoch if p.step else p.epoch - 1, p.global_step, best)
+        yield CheckpointDue(self._capture(), p.epoch if p.step else p.epoch - 1, p.global_step, best)
+        self._base = None
 
-    def _check_weights(self) -> None:
-        """Bad weights must not replace good ones."""
-        name = infinite_weight(self.model)
-        if name is not None:
-            raise self._diverged(f"the weight {name} is no longer finite")
+    def _capture(self) -> Checkpoint:
+        return capture(
+            self.evaluated, self.optimizer, self.schedule,
+            config=self.config_text, threads=self.threads, kernels=self.kernels, progress=self.progress, more=self.more,
+        )  # fmt: skip
 
     def _check_stop(self) -> None:
-        if self.stop.signum is not None:
-            raise interrupted(self.run, self.progress, self.stop.signum)
+        stop_here(self.stop, self.run, self.progress)
 
-    def _diverged(self, what: str) -> DivergedError:
-        return diverged(self.run, self.progress, self.config, what)
+    # -- diverging --------------------------------------------------------------------------------
+
+    def _check_weights(self) -> Iterator[Event]:
+        name = infinite_weight(self.model)
+        if name is not None:
+            yield from self._diverge(f"the weight {name} is no longer finite", bad_weight=name)
+
+    def _diverge(self, reason: str, *, bad_weight: str | None = None, in_validation: bool = False) -> Iterator[Event]:
+        """End the run; say all that can be found out of why."""
+        from trainctl.train.diagnosis import diagnose
+
+        if not self.diagnoses:
+            raise DivergedError(reason)
+        event = diagnose(self, reason, self._base, bad_weight=bad_weight, in_validation=in_validation)
+        yield event
+        raise diverged(event, self.config)

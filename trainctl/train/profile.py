@@ -20,6 +20,7 @@ from trainctl.plan.peaks import Peaks, measure
 from trainctl.plan.plan import Plan
 from trainctl.plan.profile import Call, calls_of, timed
 from trainctl.plan.table_gradient import TableGradient
+from trainctl.train.batches import size_of
 from trainctl.train.steps import Steps
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def profile(experiment: Experiment, threads: int, steps: int) -> dict[str, Any]:
         "name": experiment.config.name,
         "threads": threads,
         "kernels": jit.kind() if plans else None,
-        "batch_size": len(next(batches)[1]),
+        "batch_size": size_of(next(batches)[1]),
         "steps": steps,
         "step_ms": 1e3 * step,
         "timed_step_ms": 1e3 * timed_step,

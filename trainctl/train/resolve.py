@@ -12,7 +12,8 @@ from pathlib import Path
 from trainctl.errors import CheckpointError
 from trainctl.storage.files import read_link
 from trainctl.train.checkpoint import INDEX, MODEL, STATE, Progress, read_progress
-from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, linked, resume_command, step_of, steps
+from trainctl.train.commands import resume_command
+from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, linked, step_of, steps
 
 __all__ = [
     "CHECKPOINTS",
@@ -22,7 +23,6 @@ __all__ = [
     "find_checkpoint",
     "find_run",
     "latest_run",
-    "resume_command",
     "run_of",
 ]
 

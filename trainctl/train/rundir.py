@@ -24,7 +24,8 @@ from trainctl.storage.files import (
 )
 from trainctl.storage.locks import Lock, Taken
 from trainctl.storage.strict_json import parse
-from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, resume_command, step_of, steps
+from trainctl.train.commands import resume_command
+from trainctl.train.layout import BEST, CHECKPOINTS, CONFIG, LAST, step_of, steps
 from trainctl.train.store import CheckpointStore
 
 SCHEMA_VERSION = 1

@@ -15,7 +15,8 @@ from trainctl.train.retention import Keep
 from trainctl.train.rundir import RunDirectory
 from trainctl.train.signals import StopSignals
 from trainctl.train.state import load_weights
-from trainctl.train.summary import summarize
+from trainctl.train.stops import out_of_memory
+from trainctl.train.summary import config_sha256, summarize
 from trainctl.train.threads import blas_threads, eager_threads
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ def train(
         UsageError: ``resume`` is past ``train.epochs``.
         DivergedError: the loss or a weight is no longer finite; the checkpoints stay as they were.
         Interrupted: ``stop`` said so, and everything is saved.
+        TrainctlError: a file cannot be written, or memory is short; the last checkpoint stays as it was.
     """
     loop = Loop(experiment, run.path, resume, stop)
     with blas_threads(eager_threads(loop.config, loop.threads)):
-        yield from _events(loop, run)
+        try:
+            yield from _events(loop, run)
+        except MemoryError as error:
+            raise out_of_memory(run.path, loop.progress, error) from error
 
 
 def _events(loop: Loop, run: RunDirectory) -> Iterator[Event]:
@@ -60,12 +65,15 @@ def _events(loop: Loop, run: RunDirectory) -> Iterator[Event]:
     recorder.open(loop.config_text, loop.progress)
     summary = _summary_of_finished(loop, run)
     yield loop.start()
-    if summary:
-        yield Notice(f"{run.path}: the run has its {loop.config.train.epochs} epochs already")
-    else:
+    if summary or loop.stopped_early:
+        yield Notice(_nothing_left(loop))
+    if not summary:
         run.remove_summary()
+    if loop.goes_on:
         yield from recorder.follow(loop.epochs())
-    load_weights(read_checkpoint(find_checkpoint(run.path)), loop.model)
+    best = read_checkpoint(find_checkpoint(run.path))
+    for model in (loop.model, loop.evaluated):
+        load_weights(best, model)
     if summary is None:
         summary = _measured(loop, run)
         recorder.close(summary)
@@ -84,7 +92,18 @@ def _check_length(loop: Loop) -> None:
 def _summary_of_finished(loop: Loop, run: RunDirectory) -> dict[str, Any] | None:
     """The summary of a run that is where it was to get to; None of one with something left to do."""
     summary = None if loop.goes_on else run.read_summary()
-    return summary if summary and summary.get("steps") == loop.progress.global_step else None
+    now = {"steps": loop.progress.global_step, "config_sha256": config_sha256(loop.experiment)}
+    return summary if summary and now.items() <= summary.items() else None
+
+
+def _nothing_left(loop: Loop) -> str:
+    if loop.early and loop.stopped_early:
+        patience = loop.early.patience + 5
+        return (
+            f"{loop.run}: the run stopped early, after epoch {loop.progress.epoch - 1}: {loop.early.reason}; it goes on "
+            f"with more patience: --set train.early_stopping.patience={patience}, or train.early_stopping=null"
+        )
+    return f"{loop.run}: the run has its {loop.config.train.epochs} epochs already"
 
 
 def _measured(loop: Loop, run: RunDirectory) -> dict[str, Any]:
@@ -96,6 +115,7 @@ def _measured(loop: Loop, run: RunDirectory) -> dict[str, Any]:
         loop.progress,
         test,
         monitor=loop.monitor.name,
+        stopped_early=loop.stopped_early,
         threads=loop.threads,
         last=find_checkpoint(run.path, "last"),
         best=find_checkpoint(run.path),

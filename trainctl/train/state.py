@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import trainctl
 from trainctl.errors import CheckpointError
 from trainctl.storage.packing import Arrays, pack, to_array, unpack
 from trainctl.train.checkpoint import Checkpoint, Progress
+
+
+class Stateful(Protocol):
+    """Something that a run changes as it goes, and that has to be as it was when the run goes on."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return numbers, arrays, and lists or dicts of them."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go on from what ``state_dict`` returned."""
 
 
 def capture(
@@ -21,30 +32,49 @@ def capture(
     threads: int,
     kernels: str,
     progress: Progress,
+    more: Mapping[str, Stateful] | None = None,
 ) -> Checkpoint:
     """Return the state of a run as it is now; weights and state are shared, not copied.
 
     Args:
-        model: a module.
-        optimizer: its optimizer.
+        model: a module, whose weights are the checkpoint's model.
+        optimizer: the optimizer.
         schedule: the optimizer's schedule, None where there is none.
         config: the resolved config, YAML text.
         threads: the number of threads.
         kernels: whose loops the plans run.
         progress: how far the run is.
+        more: what else there is, by name.
     """
     arrays: Arrays = {}
     packed = {
         "optimizer": pack(optimizer.state_dict(), "optimizer", arrays),
         "schedule": schedule and pack(schedule.state_dict(), "schedule", arrays),
         "rng": pack(trainctl.get_rng_state(), "rng", arrays),
+        **{name: pack(each.state_dict(), name, arrays) for name, each in (more or {}).items()},
     }
     weights = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
     return Checkpoint(config, threads, kernels, deepcopy(progress), weights, packed, arrays)
 
 
-def restore(checkpoint: Checkpoint, model: Any, optimizer: Any, schedule: Any = None) -> None:
+def copied(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a state with arrays of its own, which the run's next step does not change."""
+    model, arrays = (
+        {name: array.copy() for name, array in each.items()} for each in (checkpoint.model, checkpoint.arrays)
+    )
+    return replace(checkpoint, model=model, arrays=arrays)
+
+
+def restore(
+    checkpoint: Checkpoint,
+    model: Any,
+    optimizer: Any,
+    schedule: Any = None,
+    more: Mapping[str, Stateful] | None = None,
+) -> None:
     """Bring a run's objects to the state in a checkpoint, the random stream included.
+
+    What the checkpoint knows nothing of stays as it is: a config may say more than it did.
 
     Raises:
         CheckpointError: the checkpoint is another model's or optimizer's.
@@ -56,6 +86,9 @@ def restore(checkpoint: Checkpoint, model: Any, optimizer: Any, schedule: Any = 
         optimizer.load_state_dict(state)
         if schedule is not None:
             schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
+        for name, each in (more or {}).items():
+            if name in checkpoint.state:
+                each.load_state_dict(unpack(checkpoint.state[name], checkpoint.arrays))
         trainctl.set_rng_state(unpack(checkpoint.state["rng"], checkpoint.arrays))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         what = f"the checkpoint's optimizer state does not fit: {type(error).__name__}: {error}"
@@ -76,12 +109,13 @@ def _check_groups(saved: Any, own: list[dict[str, Any]]) -> None:
 
 
 def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
-    """Return a function that puts weights, buffers, optimizer and random stream back to what they are now.
+    """Return a function that puts weights, buffers, gradients, optimizer and random stream back to what they are now.
 
-    The tensors stay the same objects; gradients are dropped.
+    Weights and buffers stay the same objects.
     """
     tensors = [*model.parameters(), *model.buffers()]
     copies = [each.detach().clone() for each in tensors]
+    gradients = [(each, each.grad.clone()) for each in model.parameters() if each.grad is not None]
     state = deepcopy(optimizer.state_dict())
     stream = trainctl.get_rng_state()
 
@@ -90,6 +124,8 @@ def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
             for tensor, copy in zip(tensors, copies, strict=True):
                 tensor.copy_(copy)
         model.zero_grad()
+        for parameter, gradient in gradients:
+            parameter.grad = gradient.clone()
         optimizer.load_state_dict(state)
         trainctl.set_rng_state(stream)
 

@@ -27,7 +27,8 @@ from trainctl.storage.files import (
     write_file,
 )
 from trainctl.train.checkpoint import Checkpoint, Progress, check_written, encode, read_checkpoint, read_progress
-from trainctl.train.layout import BEST, LAST, linked, resume_command, step_of, steps
+from trainctl.train.commands import resume_command
+from trainctl.train.layout import BEST, LAST, linked, step_of, steps
 from trainctl.train.retention import Keep
 
 

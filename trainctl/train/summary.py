@@ -12,6 +12,7 @@ import numpy as np
 
 from trainctl.train.checkpoint import Progress, weights_sha256
 from trainctl.train.evaluate import EvalResult
+from trainctl.train.lengths import samples_per_epoch
 from trainctl.train.rundir import SCHEMA_VERSION
 from trainctl.version import __version__
 
@@ -25,6 +26,7 @@ def summarize(
     test: EvalResult | None,
     *,
     monitor: str,
+    stopped_early: bool,
     threads: int,
     last: Path,
     best: Path,
@@ -36,6 +38,7 @@ def summarize(
         progress: where it ended.
         test: the best weights measured on the test split; None where there is none.
         monitor: what the best epoch is best in.
+        stopped_early: whether early stopping left out epochs.
         threads: BLAS threads.
         last: the last checkpoint.
         best: the checkpoint whose weights were measured.
@@ -44,9 +47,10 @@ def summarize(
     return {
         "schema_version": SCHEMA_VERSION,
         "name": config.name,
-        "config_sha256": hashlib.sha256(experiment.loaded.to_yaml().encode()).hexdigest(),
+        "config_sha256": config_sha256(experiment),
         "epochs": row["epoch"],
         "steps": progress.global_step,
+        "stopped_early": stopped_early,
         "monitor": monitor,
         "best_epoch": best_epoch and best_epoch.epoch,
         "best_value": best_epoch and best_epoch.value,
@@ -65,6 +69,11 @@ def summarize(
         "weights_sha256": weights_sha256(last),
         "best_weights_sha256": weights_sha256(best),
     }
+
+
+def config_sha256(experiment: Experiment) -> str:
+    """Return the SHA-256 of a run's resolved config."""
+    return hashlib.sha256(experiment.loaded.to_yaml().encode()).hexdigest()
 
 
 def number(value: float | None) -> float | None:
@@ -89,6 +98,4 @@ def device_of(model: Any) -> str:
 
 
 def _trained_samples(experiment: Experiment, progress: Progress) -> int:
-    data = experiment.config.data
-    left_out = len(experiment.train_data) % data.batch_size if data.drop_last else 0
-    return len(progress.history) * (len(experiment.train_data) - left_out)
+    return len(progress.history) * samples_per_epoch(experiment)

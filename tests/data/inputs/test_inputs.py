@@ -45,6 +45,9 @@ def read(text: str | bytes, format: str = "csv", expected: Expected = FOUR, size
         ("label,id,a,b,c,d\ncat,7,1,2,3,4\n", {"drop": ("label",)}, [[1, 2, 3, 4]], ["7"]),
         ('id,a,b,c,d\n"x, ""y""",1,2,"3",4\n', {}, [[1, 2, 3, 4]], ['x, "y"']),
         (" 1 , 2.5,-3e2,+.4\n\n\n5,6,7,8\n", {}, [[1, 2.5, -300, 0.4], [5, 6, 7, 8]], []),
+        ("d,kind,c,b,a\n4,cat,3,2,1\n", {"features": ("a", "b", "c", "d")}, [[1, 2, 3, 4]], []),
+        ("d,kind,c,b,a\n4,7,3,2,1\n", {"targets": ("kind",)}, [[4, 3, 2, 1]], []),
+        ("1,2,3,4\n", {"features": ("a", "b", "c", "d"), "targets": ("kind",)}, [[1, 2, 3, 4]], []),
         ("", {}, [], []),
         ("\n\n", {}, [], []),
         ("a,b,c,d\n", {}, [], []),
@@ -86,6 +89,11 @@ def test_a_row_that_is_no_sample_is_named(text: str | bytes, message: str):
 
 
 def test_columns_that_are_not_there_are_named():
+    with pytest.raises(
+        DataError, match="stdin:1: the model was trained on columns that are not there: c, d"
+    ) as missing:
+        read("a,b,x,y\n1,2,3,4\n", features=("a", "b", "c", "d"))
+    assert missing.value.hint == "the table has a, b, x, y"
     with pytest.raises(UsageError, match="--id who: stdin has no such column") as caught:
         read("a,b,c,d\n1,2,3,4\n", id="who")
     assert caught.value.hint == "it has a, b, c, d"
@@ -211,10 +219,11 @@ def test_idx_files(tmp_path: Path):
         (np.zeros((3, 5)), "expected samples of 4 numbers, for [1, 2, 2], got [5] a sample"),
         (np.zeros(4), "got single numbers"),
         (np.zeros(()), "got a single number"),
-        (np.array([["a"] * 4]), "expected numbers, got <U1"),
-        (np.zeros((1, 4), complex), "expected numbers, got complex128"),
+        (np.array([["a"] * 4]), "expected an array of numbers, got one of <U1"),
+        (np.zeros((1, 4), complex), "expected an array of numbers, got one of complex128"),
         (np.array([[0, 0, 0, 0], [0, np.nan, 0, 0]]), "sample 1: expected finite numbers, got nan"),
-        (np.array([[{}] * 4]), "not a NumPy file of numbers"),
+        (np.zeros((1, 4), np.longdouble), "expected numbers of 64 bits at most, got float128"),
+        (np.array([[{}] * 4]), "expected an array of numbers, got one of object"),
     ],
 )
 def test_arrays_that_are_no_samples_are_refused(tmp_path: Path, array: np.ndarray, message: str):
@@ -227,13 +236,15 @@ def test_arrays_that_are_no_samples_are_refused(tmp_path: Path, array: np.ndarra
 def test_damaged_and_wrong_files_are_refused(tmp_path: Path):
     np.save(tmp_path / "a.npy", PIXELS)
     np.savez(tmp_path / "a.npz", one=PIXELS, two=PIXELS)
-    whole = (tmp_path / "a.npy").read_bytes()
+    whole, archive = (tmp_path / "a.npy").read_bytes(), (tmp_path / "a.npz").read_bytes()
     for name, data in {
         "cut.npy": whole[:-3],
         "head.npy": whole[:40],
         "x.npz": b"PK\x03\x04",
         "y.npz": whole,
         "e.npy": b"",
+        "tokens.npy": whole[:10] + b"(" + whole[11:],
+        "tokens.npz": archive.replace(b"'descr'", b'"""escr'),
     }.items():
         (tmp_path / name).write_bytes(data)
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
@@ -277,11 +288,13 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path):
     save_image(tmp_path / "deep.png", np.zeros((2, 2), np.uint16))
     (tmp_path / "cut.png").write_bytes((tmp_path / "big.png").read_bytes()[:20])
     (tmp_path / "text.jpg").write_text(json.dumps([1, 2]))
+    (tmp_path / "page.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n")  # for Ghostscript
     for name, message in (
         ("big.png", "expected an image of 2 x 2 pixels, got 2 x 3"),
         ("deep.png", "expected 8 bits a channel"),
-        ("cut.png", "not an intact PNG or JPEG"),
-        ("text.jpg", "not an intact PNG or JPEG"),
+        ("cut.png", "expected an intact image"),
+        ("text.jpg", "expected an intact image"),
+        ("page.jpg", "expected an intact image"),
         ("gone.png", "No such file"),
     ):
         with pytest.raises(DataError, match=message):
@@ -289,7 +302,7 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="which are no images"):
         blocks(tmp_path / "big.png", expected=TOKENS)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="a folder without PNG or JPEG images"):
+    with pytest.raises(DataError, match="a folder without images"):
         expand([str(tmp_path / "empty")])
 
 

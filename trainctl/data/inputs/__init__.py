@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from trainctl.data.images import SUFFIXES
 from trainctl.data.inputs.arrays import read_idx_blocks, read_image, read_npy, read_npz
 from trainctl.data.inputs.block import Block, Columns, Expected
 from trainctl.data.inputs.json_lines import read_json_lines
@@ -29,9 +30,7 @@ _SUFFIXES = {
     ".npy": "npy",
     ".npz": "npz",
     ".idx": "idx",
-    ".png": "image",
-    ".jpg": "image",
-    ".jpeg": "image",
+    **dict.fromkeys(SUFFIXES, "image"),
 }
 _TEXT = ("csv", "tsv", "jsonl")
 
@@ -69,7 +68,8 @@ def expand(paths: list[str]) -> list[str]:
             images = sorted(str(each) for each in Path(path).iterdir() if _SUFFIXES.get(each.suffix.lower()) == "image")
             if not images:
                 raise DataError(
-                    f"{path}: a folder without PNG or JPEG images", hint="name files, or a folder of images"
+                    f"{path}: a folder without images",
+                    hint="name files, or a folder of images, each with its own ending",
                 )
             files += images
         elif path != STDIN and not Path(path).exists():

@@ -33,10 +33,15 @@ class Columns:
     Attributes:
         id: the column that names a row; default: the one that is called ``id``.
         drop: columns that are passed over.
+        features: the columns of the numbers, in the model's order, as the config of its data set names them; where a
+            table has a header, they are found by it.
+        targets: the columns that the model predicts; where a table has them, they are passed over.
     """
 
     id: str | None = None
     drop: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Expected:
     Attributes:
         spec: its shape and type.
         scale: what numbers (not bytes) are divided by.
+        scales_images: whether images of another size are scaled, as the data set does it.
 
     Example:
         >>> expected = Expected(ArraySpec((1, 2, 2)))
@@ -55,6 +61,7 @@ class Expected:
 
     spec: ArraySpec
     scale: float | None = None
+    scales_images: bool = False
 
     @property
     def size(self) -> int:

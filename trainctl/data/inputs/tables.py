@@ -109,7 +109,10 @@ def _layout(name: str, header: Sequence[str] | None, width: int, columns: Column
     own = None if columns.id is None else place(columns.id, "--id")
     if own is None and "id" in names:
         own = names.index("id")
-    left_out = {own, *(place(column, "--drop") for column in columns.drop)}
+    if names and columns.features:
+        return _Layout(width, own, _named(name, names, columns.features))
+    known = {names.index(each) for each in columns.targets if each in names}
+    left_out = {own, *known, *(place(column, "--drop") for column in columns.drop)}
     numbers = [index for index in range(width) if index not in left_out]
     if len(numbers) != expected.size:
         hint = "--drop COLUMN passes over a column, --id COLUMN takes it for the row's name"
@@ -117,6 +120,17 @@ def _layout(name: str, header: Sequence[str] | None, width: int, columns: Column
             f"{name}:1: expected {expected.words}, got {len(numbers)} column{'s' * (len(numbers) != 1)}", hint=hint
         )
     return _Layout(width, own, numbers)
+
+
+def _named(name: str, names: Sequence[str], features: Sequence[str]) -> list[int]:
+    """Where the model's columns are, whatever their order in the table; others are passed over."""
+    missing = [each for each in features if each not in names]
+    if missing:
+        raise DataError(
+            f"{name}:1: the model was trained on columns that are not there: {', '.join(missing[:8])}",
+            hint=f"the table has {', '.join(names[:20])}",
+        )
+    return [names.index(each) for each in features]
 
 
 class _Rows:

@@ -166,7 +166,7 @@ def _counted(arrays: list[Any], out: Any) -> list[Run] | None:
     given = [numpy.full(1, each, numpy.int64) if type(each) is int else each for each in (*arrays, out)]
     if any(not isinstance(each, numpy.ndarray) or each.dtype != numpy.int64 or each.size != 1 for each in given):
         return None
-    return [partial(count.compiled, *(each.reshape(1) for each in given))]
+    return [partial(count, *(each.reshape(1) for each in given))]
 
 
 @lowers(*(op for op in LOOPS if op is not Clone))
@@ -177,7 +177,7 @@ def arithmetic(record: Apply, arrays: list[Any], outs: list[Any], context: Conte
         return None
     if record.op is Add and out.dtype == numpy.int64:
         return _counted(arrays, out)
-    given, loop = operands(arrays, out), LOOPS[record.op].compiled
+    given, loop = operands(arrays, out), LOOPS[record.op]
     if given is None:
         return None
     some = cut(out.size, _PART)

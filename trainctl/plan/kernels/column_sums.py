@@ -30,4 +30,4 @@ def column_sums(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
         return None
     if out.shape not in ((x.shape[1],), (1, x.shape[1])) or not (x.flags.c_contiguous and out.flags.c_contiguous):
         return None
-    return [partial(add_up.compiled, x, out.reshape(-1))]
+    return [partial(add_up, x, out.reshape(-1))]

@@ -73,7 +73,7 @@ def input_products(columns: Columns, gradient: Array, result: Array, weight: Arr
     for y, x in product(*(phases(*each) for each in along)):
         target = result[:, y.places, x.places]
         if not (y.length and x.length):
-            runs.append(partial(clear.compiled, target))
+            runs.append(partial(clear, target))
             continue
         met = weight[:, :, y.taps, x.taps][:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
         windows = direct.Windows((y.start, x.start), (y.count, x.count), (y.length, x.length), (1, 1))

@@ -56,8 +56,8 @@ def clear(y: Any) -> None:
 def copied(given: Array | None, target: Array) -> Run:
     """Return the call that copies float32 arrays without gaps; None stands for zeros."""
     if given is None:
-        return partial(clear.compiled, target.reshape(-1))
-    return partial(copy_elements.compiled, given.reshape(-1), target.reshape(-1))
+        return partial(clear, target.reshape(-1))
+    return partial(copy_elements, given.reshape(-1), target.reshape(-1))
 
 
 @jit.kernel("void(f4[:,:,:], f4[:,:,:])", exact=True)
@@ -91,7 +91,7 @@ def laid_out(given: Array, target: Array) -> list[Run] | None:
     dim = max(range(y.ndim - 1), key=lambda each: y.shape[each]) if loop is copy_apart else 0
     size = max(1, _PART * y.shape[dim] // y.size)
     places = [(slice(None),) * dim + (some,) for some in cut(y.shape[dim], size)]
-    return [partial(loop.compiled, x[place], y[place]) for place in places]
+    return [partial(loop, x[place], y[place]) for place in places]
 
 
 def _collapsed(given: Array, target: Array) -> tuple[Array, Array]:
@@ -165,7 +165,7 @@ def assigned(record: Apply, arrays: list[Any], outs: list[Any], context: Context
     if not context.compiled or value.shape != target.shape:
         return None
     if target.dtype == value.dtype == numpy.int64 and target.size == 1:
-        return [partial(copy_whole.compiled, value.reshape(1), target.reshape(1))]
+        return [partial(copy_whole, value.reshape(1), target.reshape(1))]
     if value.size == 1 and plain_float(value, target):
         return [copied(value, target)]
     if numpy.may_share_memory(target, value):

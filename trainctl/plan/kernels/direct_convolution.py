@@ -96,7 +96,7 @@ def channels_last(image: Array, context: Context) -> tuple[Array, list[Run]]:
     if image.flags.c_contiguous:
         return image, []
     same = numpy.empty(image.shape, numpy.float32)
-    return same, [context.in_parts([partial(lay_out.compiled, image[some], same[some]) for some in cut(len(image), 4)])]
+    return same, [context.in_parts([partial(lay_out, image[some], same[some]) for some in cut(len(image), 4)])]
 
 
 def parts_of(batch: int, work: int, most: int) -> list[slice]:
@@ -108,7 +108,7 @@ def parts_of(batch: int, work: int, most: int) -> list[slice]:
 def packing(given: Array, context: Context) -> tuple[Array, Run]:
     """Return room for kernels ``[rows, width, C, O]`` in panels ``[panels, rows * width * C, width]``, and what fills it."""
     packed = tile.panels(math.prod(given.shape[:3]), given.shape[3])
-    width, pack = packed.shape[2], loops.pack_kernels.compiled
+    width, pack = packed.shape[2], loops.pack_kernels
     calls: list[Run] = [partial(pack, given[..., i * width :], packed[i : i + 1]) for i in range(len(packed))]
     return packed, context.in_parts(calls)
 
@@ -139,7 +139,7 @@ def products(
             tile.lanes(),
         )
         runs = [
-            partial(few.convolve_few.compiled, first[p], packed, tile.corner(result.shape[3]), result[p], shift, *where)
+            partial(few.convolve_few, first[p], packed, tile.corner(result.shape[3]), result[p], shift, *where)
             for p in parts
         ]
         return [pack, context.in_parts(runs)]
@@ -153,8 +153,7 @@ def products(
         windows.are_inside(image),
     )
     runs = [
-        partial(loops.convolve.compiled, seen[p], by_row, tile.corner(result.shape[3]), result[p], shift, *place)
-        for p in parts
+        partial(loops.convolve, seen[p], by_row, tile.corner(result.shape[3]), result[p], shift, *place) for p in parts
     ]
     return [pack, *copied, context.in_parts(runs)]
 
@@ -179,9 +178,7 @@ def weight_sums(windows: Windows, image: Array, gradient: Array, context: Contex
             tile.lanes(),
         )
         runs = [
-            partial(
-                few.convolve_few_weight.compiled, first[p], gradient[p], tile.corner(outputs), sums[i][None], *where
-            )
+            partial(few.convolve_few_weight, first[p], gradient[p], tile.corner(outputs), sums[i][None], *where)
             for i, p in enumerate(parts)
         ]
         return [context.in_parts(runs)], sums
@@ -195,7 +192,7 @@ def weight_sums(windows: Windows, image: Array, gradient: Array, context: Contex
         windows.are_inside(image),
     )
     runs = [
-        partial(loops.convolve_weight.compiled, seen[p], gradient[p], tile.corner(outputs), totals[i], *place)
+        partial(loops.convolve_weight, seen[p], gradient[p], tile.corner(outputs), totals[i], *place)
         for i, p in enumerate(parts)
     ]
     return [*copied, context.in_parts(runs)], sums
@@ -204,4 +201,4 @@ def weight_sums(windows: Windows, image: Array, gradient: Array, context: Contex
 def added_up(sums: Array, target: Array, context: Context) -> Run:
     """Return the call that leaves the sum over parts ``[parts, rows * width * C, O]`` in ``target [rows, width, C, O]``."""
     by_row = sums.reshape(len(sums), len(target), -1, sums.shape[2])
-    return context.in_parts([partial(loops.add_parts.compiled, by_row[:, r], row) for r, row in enumerate(target)])
+    return context.in_parts([partial(loops.add_parts, by_row[:, r], row) for r, row in enumerate(target)])

@@ -96,7 +96,7 @@ def summed_rows(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
     numbers, given, skipped = _in_two_dims(index), _in_two_dims(x, 1), record.params["skipped"]
     if numbers is None or given is None or numbers.dtype != numpy.int64:
         return None
-    complain, loop = partial(_complain, index, len(out)), add_up_rows.compiled
+    complain, loop = partial(_complain, index, len(out)), add_up_rows
     args = given, numbers, -1 if skipped is None else skipped, len(out)
     some = cut(len(out), max(1, -(-len(out) // _TABLE_PARTS)))
     return [context.in_parts([checked(complain, loop, *args, part.start, out[part]) for part in some])]
@@ -113,7 +113,7 @@ def rows(record: Apply, arrays: list[Any], outs: list[Any], context: Context) ->
     numbers, found = index.reshape(-1), out.reshape(-1, weight.shape[1])
     complain = partial(_complain, index, len(weight))
     some = cut(len(numbers), max(1, _PART // max(1, weight.shape[1])))
-    return [context.in_parts([checked(complain, take_rows.compiled, weight, numbers[p], found[p]) for p in some])]
+    return [context.in_parts([checked(complain, take_rows, weight, numbers[p], found[p]) for p in some])]
 
 
 def _is_plain(index: Array) -> bool:
@@ -146,7 +146,7 @@ def sum_rows(record: Apply, arrays: list[Any]) -> tuple[RowSums, list[Run]]:
         given, numbers = given.reshape(1, -1, x.shape[-1]), numbers.reshape(1, -1)
     args = -1 if skipped is None else skipped, rows.place, rows.sums, rows.used, rows.counts
     complain = partial(_complain, index, rows.place.size)
-    return rows, [*copies, checked(complain, add_rows.compiled, given, numbers, *args)]
+    return rows, [*copies, checked(complain, add_rows, given, numbers, *args)]
 
 
 def _in_two_dims(array: Array, more: int = 0) -> Array | None:

@@ -108,7 +108,7 @@ def _over_rows(loop: jit.Kernel, record: Apply, arrays: list[Any], context: Cont
     if not context.compiled or record.params["dim"] not in (1, -1) or not _are_matrices(*arrays):
         return None
     blocks = cut(len(arrays[0]), max(1, _BLOCK // arrays[0].shape[1]))
-    return [context.in_parts([partial(loop.compiled, *(each[some] for each in arrays)) for some in blocks])]
+    return [context.in_parts([partial(loop, *(each[some] for each in arrays)) for some in blocks])]
 
 
 def _is_plain(record: Apply, target: Any, weight: Any, matrix: Any, reduced: Any) -> bool:
@@ -127,7 +127,7 @@ def nll_loss(record: Apply, arrays: list[Any], outs: list[Any], context: Context
         return None
     options = record.params["ignore_index"], record.params["reduction"] == "mean"
     forward = partial(record.node().forward, *arrays)  # raises the error that names the class
-    return [checked(forward, choose.compiled, x, target, *options, out.reshape(1))]
+    return [checked(forward, choose, x, target, *options, out.reshape(1))]
 
 
 @lowers(NLLLossGradient)
@@ -138,4 +138,4 @@ def nll_loss_gradient(record: Apply, arrays: list[Any], outs: list[Any], context
         return None
     options = record.params["ignore_index"], record.params["reduction"] == "mean"
     forward = partial(record.node().forward, *arrays)  # raises the error that names the class
-    return [checked(forward, spread.compiled, gy.reshape(1), target, *options, out)]
+    return [checked(forward, spread, gy.reshape(1), target, *options, out)]

@@ -76,13 +76,13 @@ def moments(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
     if not context.compiled:
         return (blocks.column_moments if table.over_rows else blocks.row_moments)(table, x, center, var, context)
     if not table.over_rows:
-        call = loops.row_moments.compiled
+        call = loops.row_moments
         return [context.in_parts([partial(call, x[part], center[part], var[part]) for part in parts])]
     sums, scratch = numpy.empty((2, len(parts), x.shape[1])), table.scratch(4)
-    call = loops.column_moments.compiled
+    call = loops.column_moments
     runs: list[Run] = [partial(call, x[part], *sums[:, i], scratch[i]) for i, part in enumerate(parts)]
     counts = numpy.array([part.stop - part.start for part in parts], numpy.float64)
-    return [context.in_parts(runs), partial(loops.combine_moments.compiled, counts, *sums, center, var)]
+    return [context.in_parts(runs), partial(loops.combine_moments, counts, *sums, center, var)]
 
 
 @lowers(Standardize)
@@ -109,13 +109,13 @@ def standardize(record: Apply, arrays: list[Any], outs: list[Any], context: Cont
         form = blocks.column_standardize if table.over_rows else blocks.row_standardize
         return form(table, rows, result, numbers, eps, context)
     if table.over_rows:
-        call, scratch = loops.column_standardize.compiled, table.scratch(4)
+        call, scratch = loops.column_standardize, table.scratch(4)
         return [
             context.in_parts(
                 [partial(call, rows[p], result[p], *small.values(), eps, scratch[i]) for i, p in enumerate(parts)]
             )
         ]
-    call = loops.row_standardize.compiled
+    call = loops.row_standardize
     middle, spread, *rest = small.values()
     return [context.in_parts([partial(call, rows[p], result[p], _of(middle, p), spread[p], *rest, eps) for p in parts])]
 
@@ -144,7 +144,7 @@ def standardize_gradient(record: Apply, arrays: list[Any], outs: list[Any], cont
         return None
     if numbers is not None:
         return blocks.row_gradient(table, large, numbers, None if gw is None else products, eps, context)
-    call, (middle, spread, factor) = loops.row_gradient.compiled, small.values()
+    call, (middle, spread, factor) = loops.row_gradient, small.values()
     runs: list[Run] = [
         partial(call, *(each[p] for each in large[:2]), _of(middle, p), spread[p], factor, eps, centered, large[2][p], products[p])
         for p in table.parts
@@ -158,13 +158,13 @@ def _column_gradient(
     (gy, x, gx), (center, var, weight) = seen, small.values()
     sums, scratch = numpy.empty((len(table.parts), 2, x.shape[1])), table.scratch(4)
     means, along = numpy.empty((2, table.columns)), NOTHING if gw is None else gw.reshape(-1)
-    sum_up, apply = loops.column_sums.compiled, loops.column_gradient.compiled
+    sum_up, apply = loops.column_sums, loops.column_gradient
     parts = list(enumerate(table.parts))
     first: list[Run] = [partial(sum_up, gy[p], x[p], center, var, eps, sums[i], scratch[i]) for i, p in parts]
     second: list[Run] = [
         partial(apply, gy[p], x[p], center, var, weight, eps, means, gx[p], scratch[i]) for i, p in parts
     ]
-    finish = partial(loops.combine_sums.compiled, sums, len(x) * table.times, centered, means, along, NOTHING)
+    finish = partial(loops.combine_sums, sums, len(x) * table.times, centered, means, along, NOTHING)
     return [context.in_parts(first), finish, context.in_parts(second)]
 
 

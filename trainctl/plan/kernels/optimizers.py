@@ -7,12 +7,9 @@ rule here does not cover (a first step, another dtype, ``amsgrad``) takes the op
 
 from __future__ import annotations
 
-import math
 import operator
 import weakref
 from array import array
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
@@ -25,79 +22,18 @@ from trainctl.autograd.state import quietly
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import jit
 from trainctl.backend.arrays import Array
-from trainctl.optim.adam import Adam
-from trainctl.optim.adamw import AdamW
 from trainctl.optim.hooked import with_hooks
 from trainctl.optim.optimizer import Optimizer
-from trainctl.optim.sgd import SGD
 from trainctl.optim.updates import count_step
-from trainctl.plan.kernels import optimizer_loops as loops
+from trainctl.plan.kernels.optimizer_rules import RULES, Rule
+from trainctl.plan.kernels.optimizer_witness import Options, Witness
 from trainctl.plan.linking import linked
-from trainctl.plan.lowering import Context, Run, Workspace, cut, one_by_one, plain_float
+from trainctl.plan.lowering import Context, MadeLater, Parts, Run, Workspace, cut, one_by_one, plain_float
 from trainctl.plan.table_gradient import TableGradient
 from trainctl.plan.trace import Effect
 
 _PART = 1 << 16  # elements that one thread takes at a time
 _ARRAY = operator.attrgetter("_array")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How an optimizer changes a parameter.
-
-    Attributes:
-        loop: the compiled form.
-        row_loop: the same for a gradient of rows.
-        blocks: the same as NumPy calls on a block, with two more blocks of scratch.
-        state_of: from a group's options and a parameter's state to what is changed with the parameter; None where the
-            rule does not hold.
-        numbers: from the same to the numbers that the loops unpack; it counts the step.
-    """
-
-    loop: jit.Kernel
-    row_loop: jit.Kernel
-    blocks: Callable[..., None]
-    state_of: Callable[[dict[str, Any], dict[str, Any]], list[Tensor] | None]
-    numbers: Callable[[dict[str, Any], dict[str, Any]], tuple[float, ...]]
-
-
-def _nothing(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    return [] if group["momentum"] == 0 else None
-
-
-def _descent(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
-    return float(group["lr"]), -1 if group["maximize"] else 1, group["weight_decay"]
-
-
-def _velocity(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    buffer = state.get("momentum_buffer")
-    return None if buffer is None or group["momentum"] == 0 else [buffer]
-
-
-def _accelerated(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
-    return *_descent(group, state), group["momentum"], 1 - group["dampening"], group["nesterov"]
-
-
-def _means(group: dict[str, Any], state: dict[str, Any]) -> list[Tensor] | None:
-    if group["amsgrad"] or not state or float(group["betas"][0]) <= 0.5:  # a mean moves by another formula then
-        return None
-    return [state["exp_avg"], state["exp_avg_sq"]]
-
-
-def _adaptive(group: dict[str, Any], state: dict[str, Any]) -> tuple[float, ...]:
-    step, lr, (beta1, beta2) = count_step(state), float(group["lr"]), map(float, group["betas"])
-    decay, apart = group["weight_decay"], group["decoupled_weight_decay"]
-    return (
-        lr / (1 - beta1**step), -1 if group["maximize"] else 1, 0 if apart else decay, 1 - lr * decay if apart else 1,
-        math.sqrt(1 - beta2**step), group["eps"], 1 - beta1, beta2, 1 - beta2,
-    )  # fmt: skip
-
-
-_DESCEND = Rule(loops.descend, loops.descend_rows, loops.descend_blocks, _nothing, _descent)
-_ACCELERATE = Rule(loops.accelerate, loops.accelerate_rows, loops.accelerate_blocks, _velocity, _accelerated)
-_ADAPT = Rule(loops.adapt, loops.adapt_rows, loops.adapt_blocks, _means, _adaptive)
-
-RULES: dict[type[Optimizer], tuple[Rule, ...]] = {SGD: (_ACCELERATE, _DESCEND), Adam: (_ADAPT,), AdamW: (_ADAPT,)}
 
 
 class Update:
@@ -150,10 +86,14 @@ class Update:
             return False
         return all(map(operator.is_, map(_ARRAY, (parameter, *kept)), self._kept))
 
+    def is_on(self, grad: Array) -> bool:
+        """Return whether this is the gradient that is read."""
+        return self.rows is None and self._grad() is grad
+
     def _dense(self, workspace: Workspace, compiled: bool) -> list[tuple[int, Run]]:
         flat = [each.reshape(-1) for each in self.arrays]
         if compiled:
-            call = self.rule.loop.compiled
+            call = self.rule.loop
             return [
                 (part.stop - part.start, partial(call, *(each[part] for each in flat), self.numbers))
                 for part in cut(flat[0].size, _PART)
@@ -170,7 +110,7 @@ class Update:
 
     def _of_rows(self) -> list[tuple[int, Run]]:
         assert self.rows is not None
-        (w, *kept), call, width = self.arrays, self.rule.row_loop.compiled, max(1, self.arrays[0].shape[1])
+        (w, *kept), call, width = self.arrays, self.rule.row_loop, max(1, self.arrays[0].shape[1])
         return [
             (
                 (part.stop - part.start) * width,
@@ -180,12 +120,16 @@ class Update:
         ]
 
 
-class FusedStep:
+class FusedStep(MadeLater):
     """An optimizer's step as passes over memory, spread over the pool; hooks run around it as ever.
 
     Args:
         optimizer: whose step it is.
         context: of the plan.
+
+    Attributes:
+        parts: the calls of the last step, independent of each other.
+        run: the same as one call, None where the optimizer's own step was taken.
     """
 
     def __init__(self, optimizer: Optimizer, context: Context) -> None:
@@ -195,12 +139,24 @@ class FusedStep:
         self._workspace = Workspace(lambda: numpy.empty((2, _PART), numpy.float32))
         self._updates: dict[int, Update] = {}
         self._planned: list[Update] = []
-        self._run: Run | None = None
+        self._bound_to: list[tuple[Tensor, dict[str, Any], dict[str, Any], Update]] = []
+        self._witness: Witness | None = None
+        self._options, self._has_new_options = Options(optimizer), True
+        self.parts: Run = Parts([], context.pool)
+        self.run: Run | None = None
         self._step = with_hooks(self._without_hooks)
 
     def __call__(self) -> None:
         """Take one step."""
         self._step(self.optimizer)
+
+    def loops(self) -> list[jit.Kernel]:
+        """Return the loops for the parameters' state as it is now; which gradients will be rows is not known yet."""
+        given = [
+            (group, self.optimizer.state.get(p, {})) for group in self.optimizer.param_groups for p in group["params"]
+        ]
+        rules = (rule for rule in self._rules if any(rule.state_of(*each) is not None for each in given))
+        return [rule.loop for rule in rules] if self.context.compiled else []
 
     def _without_hooks(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
         """Take the step that hooks are around."""
@@ -211,17 +167,74 @@ class FusedStep:
         bound = list(map(self._bound, given, states))
         planned = [each for each in bound if each is not None]
         if planned != self._planned:
-            self._planned, self._run = planned, self._together(planned)
-        if args or kwargs or self._run is None:
+            self._planned, self._witness, self.run = planned, None, self._together(planned)
+        if args or kwargs or self.run is None:
             type(optimizer).step(optimizer, *args, **kwargs)
             return
         for (parameter, grad, group), state, update in zip(given, states, bound, strict=True):
             if update is None:
                 _own_update(optimizer, parameter, grad, group)
             else:
-                update.set(update.rule.numbers(group, state))
+                update.set(update.rule.numbers(group, count_step(state) if update.rule.counts else 0))
                 parameter._bump_version()
-        self._run()
+        self._has_new_options = True  # the numbers are those of this step's options now
+        self.run()
+        self._watch(given, states)
+
+    def _watch(self, given: list[tuple[Tensor, Tensor, dict[str, Any]]], states: list[dict[str, Any]]) -> None:
+        """Take note of what the step looked at, so that the next one can be told to be the same."""
+        if self._witness is not None and self._witness.holds():
+            return
+        self._witness = None
+        every = sum(len(group["params"]) for group in self.optimizer.param_groups)
+        if len(self._planned) == every and all(update.rows is None for update in self._planned):
+            self._witness = Witness(self.optimizer)
+            self._bound_to = [
+                (parameter, group, state, update)
+                for (parameter, _, group), state, update in zip(given, states, self._planned, strict=True)
+            ]
+
+    # -- as a part of what leaves the gradients -----------------------------------------------------------
+
+    def is_as_before(self) -> bool:
+        """Return whether a step would be the one before, on new gradients in the same places and with other numbers."""
+        optimizer = self.optimizer
+        if self._witness is None or optimizer._stepping or optimizer._has_step_hooks() or not self._witness.holds():
+            return False
+        if not self._options.hold():
+            self._options, self._has_new_options = Options(optimizer), True
+        if self._has_new_options and not self._rules_hold():
+            return False
+        return self._options.are_constant
+
+    def _rules_hold(self) -> bool:
+        return all(
+            next((rule for rule in self._rules if rule.state_of(group, state) is not None), None) is update.rule
+            for _, group, state, update in self._bound_to
+        )
+
+    def takes(self, gradients: dict[int, Array]) -> bool:
+        """Return whether the last step took these gradients, by their parameters' ids, and no others."""
+        return all(
+            parameter_id in gradients and update.is_on(gradients[parameter_id])
+            for parameter_id, update in ((id(parameter), update) for parameter, _, _, update in self._bound_to)
+        )
+
+    def prepare(self) -> None:
+        """Let the loops find the numbers of the step to come."""
+        for _, group, state, update in self._bound_to:
+            if update.rule.counts:
+                update.set(update.rule.numbers(group, float(state["step"]._array + 1)))
+            elif self._has_new_options:
+                update.set(update.rule.numbers(group, 0))
+        self._has_new_options = False
+
+    def settle(self) -> None:
+        """Take note that the step was taken."""
+        for parameter, _, state, update in self._bound_to:
+            parameter._bump_version()
+            if update.rule.counts:
+                count_step(state)
 
     def _bound(self, given: tuple[Tensor, Tensor, dict[str, Any]], state: dict[str, Any]) -> Update | None:
         """Return the update of a parameter where it is now, None where no rule holds."""
@@ -252,7 +265,8 @@ class FusedStep:
                 small, room = [], 0
         if small:
             tasks.append(one_by_one(small))
-        (run,) = linked([self.context.in_parts(tasks)], self.context.pool)
+        self.parts = self.context.in_parts(tasks)
+        (run,) = linked([self.parts], self.context.pool)
         return run
 
 

@@ -98,7 +98,7 @@ def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
         return None
     if not context.compiled:
         return [blocks.maximum(record, views, context)]
-    return [_rows(views, max_along.compiled, _options(record), context)]
+    return [_rows(views, max_along, _options(record), context)]
 
 
 @lowers(ReturnAlong)
@@ -117,7 +117,7 @@ def returned(record: Apply, arrays: list[Any], outs: list[Any], context: Context
         return None
     if not context.compiled:
         return [*runs, blocks.returned(record, views, context)]
-    return [*runs, _rows(views, return_along.compiled, _options(record), context)]
+    return [*runs, _rows(views, return_along, _options(record), context)]
 
 
 def _differ(views: list[Any]) -> bool:

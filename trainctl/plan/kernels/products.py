@@ -93,7 +93,7 @@ def _panels_of(y: Array, room: Array | None) -> list[tuple[Array, slice, Array |
 def packing(y: Array, packed: Array, context: Context) -> Run:
     """Return the call that leaves a right factor in panels."""
     some = cut(len(packed), max(1, _PACKED // packed[0].size))
-    return context.in_parts([partial(tile.pack.compiled, y, packed[each], each.start) for each in some])
+    return context.in_parts([partial(tile.pack, y, packed[each], each.start) for each in some])
 
 
 def _by_tiles(x: Array, right: Array, out: Array, bias: Array) -> list[Run]:
@@ -106,7 +106,7 @@ def _by_tiles(x: Array, right: Array, out: Array, bias: Array) -> list[Run]:
 
     def part(rows: slice, panels: slice) -> Run:
         seen = slice(panels.start * width, min(panels.stop * width, columns))
-        return partial(tile.multiply.compiled, x[rows], right[panels], out[rows, seen], bias[seen])
+        return partial(tile.multiply, x[rows], right[panels], out[rows, seen], bias[seen])
 
     return [part(rows, panels) for panels in cut(len(right), group) for rows in cut(count, size)]
 
@@ -118,7 +118,7 @@ def _packed_once(x: Array, y: Array, out: Array, bias: Array, context: Context) 
     some = cut(columns, width * -(-columns // (width * most)))
     rooms = [context.room(number, tile.patch(columns)) for number in range(len(some))]
     return [
-        partial(tile.multiply_once.compiled, x, y[:, seen], room, out[:, seen], bias[seen])
+        partial(tile.multiply_once, x, y[:, seen], room, out[:, seen], bias[seen])
         for seen, room in zip(some, rooms, strict=True)
     ]
 
@@ -165,10 +165,8 @@ def _batches_by_tiles(x: Array, y: Array, out: Array, context: Context) -> Run:
         for place in places[some]:
             left, right, target = (_matrix(array, place) for array in (x, y, out))
             lots = _panels_of(right, packed)
-            calls += [partial(tile.pack.compiled, rest, panels, 0) for panels, _, rest in lots if rest is not None]
-            calls += [
-                partial(tile.multiply.compiled, left, panels, target[:, seen], _NOTHING) for panels, seen, _ in lots
-            ]
+            calls += [partial(tile.pack, rest, panels, 0) for panels, _, rest in lots if rest is not None]
+            calls += [partial(tile.multiply, left, panels, target[:, seen], _NOTHING) for panels, seen, _ in lots]
         return one_by_one(calls)
 
     return context.in_parts([part(some) for some in cut(len(places), each)])

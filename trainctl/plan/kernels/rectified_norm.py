@@ -38,7 +38,7 @@ def standardize_relu(record: Apply, arrays: list[Any], outs: list[Any], context:
     if small is None:
         return None
     beside, scratch = others[0] if others else rows[:0], table.scratch(4)
-    call, last = loops.column_standardize_rectify.compiled, (*small.values(), record.params["eps"])
+    call, last = loops.column_standardize_rectify, (*small.values(), record.params["eps"])
     return [
         context.in_parts(
             [partial(call, rows[p], beside[p], result[p], *last, scratch[i]) for i, p in enumerate(table.parts)]
@@ -89,23 +89,21 @@ def _two_passes(
     first: list[Run]
     second: list[Run]
     if y is None:
-        first = [
-            partial(plain.column_sums.compiled, gy[p], x[p], center, var, eps, sums[i], scratch[i]) for i, p in parts
-        ]
+        first = [partial(plain.column_sums, gy[p], x[p], center, var, eps, sums[i], scratch[i]) for i, p in parts]
     else:
-        call = loops.column_sums_rectified.compiled
+        call = loops.column_sums_rectified
         first = [
             partial(call, gy[p], more[p], y[p], x[p], given[p], center, var, eps, sums[i], scratch[i]) for i, p in parts
         ]
     if y is None or len(given):
         before = given if len(given) else gy
-        call = plain.column_gradient.compiled
+        call = plain.column_gradient
         second = [partial(call, before[p], x[p], *stats, eps, means, gx[p], scratch[i]) for i, p in parts]
     else:
-        call = loops.column_gradient_rectified.compiled
+        call = loops.column_gradient_rectified
         second = [partial(call, gy[p], y[p], x[p], *stats, eps, means, gx[p], scratch[i]) for i, p in parts]
     count = len(x) * table.times
-    finish = partial(plain.combine_sums.compiled, sums, count, centered, means, wanted["gw"], wanted["gb"])
+    finish = partial(plain.combine_sums, sums, count, centered, means, wanted["gw"], wanted["gb"])
     return [context.in_parts(first), finish, context.in_parts(second)]
 
 
@@ -123,4 +121,4 @@ def followed(record: Apply, arrays: list[Any], outs: list[Any], context: Context
     if not context.compiled or not plain_float(x, value) or not (x.flags.c_contiguous and value.flags.c_contiguous):
         return None
     last = (record.params[name] for name in ("keep", "scale", "share"))
-    return [partial(follow.compiled, x.reshape(-1), value.reshape(-1), *last)]
+    return [partial(follow, x.reshape(-1), value.reshape(-1), *last)]

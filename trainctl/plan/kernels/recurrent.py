@@ -44,7 +44,7 @@ class Steps:
         self, loop: jit.Kernel, weight: Array, width: int, of_part: list[Any], others: list[Any], context: Context
     ) -> list[Run]:
         """Return the calls of a loop for all sequences: ``of_part`` have a row for each of them."""
-        packed, call = tile.panels(*weight.shape), loop.compiled
+        packed, call = tile.panels(*weight.shape), loop
         parts: list[Run] = []
         for some in cut(self.batch, _SEQUENCES * max(1, -(-self.batch // (_SEQUENCES * _PARTS)))):
             scratch = numpy.empty((some.stop - some.start, width), numpy.float32)
@@ -93,7 +93,7 @@ def _inputs(x: Array, weight: Array, biases: list[Array], gates: Array, context:
     if len(biases) < 2:
         return product(x, weight.T, gates, biases[0] if biases else None, context)
     bias = numpy.empty_like(biases[0])
-    return [partial(add.compiled, *biases, bias), *product(x, weight.T, gates, bias, context)]
+    return [partial(add, *biases, bias), *product(x, weight.T, gates, bias, context)]
 
 
 @lowers(LSTMLayerGradient)

@@ -90,7 +90,7 @@ def _over_rows(x: Array, dims: tuple[int, ...], out: Any, count: int, context: C
     finish = _finish(totals.reshape(-1, table.columns), count, target, context)
 
     if context.compiled:
-        call, scratch = column_totals.compiled, table.scratch(1)
+        call, scratch = column_totals, table.scratch(1)
         parts: list[Run] = [partial(call, rows[part], totals[i], scratch[i]) for i, part in enumerate(table.parts)]
     else:
         ones, sums = numpy.ones(len(rows), numpy.float32), table.scratch(1)[:, 0]
@@ -130,7 +130,7 @@ def _between(x: Array, dims: tuple[int, ...], out: Any, count: int, context: Con
     dim = 0 if lead > 1 else 2
     some = cut(rows.shape[dim], max(1, _LARGE * rows.shape[dim] // x.size))
     places = [(part,) if lead > 1 else (slice(None), part) for part in some]
-    parts = [partial(sums_between.compiled, rows[(*at[:1], slice(None), *at[1:])], count, sums[at]) for at in places]
+    parts = [partial(sums_between, rows[(*at[:1], slice(None), *at[1:])], count, sums[at]) for at in places]
     return [context.in_parts(parts)]
 
 
@@ -147,7 +147,7 @@ def add_totals(totals: Any, count: int, target: Any) -> None:
 def _finish(totals: Array, count: int, target: Array, context: Context) -> Run:
     """Return the call for what the parts left."""
     if context.compiled and target.flags.c_contiguous:
-        return partial(add_totals.compiled, totals, count, target.reshape(-1))
+        return partial(add_totals, totals, count, target.reshape(-1))
 
     def finish() -> None:
         target[...] = (totals.sum(0) / count).reshape(target.shape)

@@ -130,7 +130,7 @@ def softmax(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
         return None
     if not context.compiled:
         return blocks.softmax(record, context, *rows)
-    return _parts(rows, softmax_rows.compiled, context, False)
+    return _parts(rows, softmax_rows, context, False)
 
 
 @lowers(SoftmaxGradient)
@@ -139,7 +139,7 @@ def softmax_gradient(record: Apply, arrays: list[Any], outs: list[Any], context:
     rows = _rows(*arrays, *outs) if _is_last(record, arrays[0]) else None
     if rows is None:
         return None
-    return _parts(rows, gradient_rows.compiled, context) if context.compiled else blocks.gradient(context, *rows)
+    return _parts(rows, gradient_rows, context) if context.compiled else blocks.gradient(context, *rows)
 
 
 @lowers(MaskedSoftmax)
@@ -152,7 +152,7 @@ def masked_softmax(record: Apply, arrays: list[Any], outs: list[Any], context: C
     if mask is None:
         if not context.compiled:
             return blocks.softmax(record, context, *rows)
-        return _parts(rows, softmax_rows.compiled, context, True)
+        return _parts(rows, softmax_rows, context, True)
     is_known = mask.dtype in (numpy.bool_, x.dtype) and mask.flags.c_contiguous and mask.flags.behaved
     if not is_known or mask.shape[-1:] != x.shape[-1:]:
         return None
@@ -161,7 +161,7 @@ def masked_softmax(record: Apply, arrays: list[Any], outs: list[Any], context: C
     masks = mask.reshape(-1, mask.shape[-1])
     lead = mask.shape[:-1]
     which = numpy.broadcast_to(numpy.arange(len(masks)).reshape(lead), x.shape[:-1]).flatten()
-    call = (added_rows if mask.dtype == x.dtype else chosen_rows).compiled
+    call = added_rows if mask.dtype == x.dtype else chosen_rows
     size = max(1, _PART // rows[0].shape[1])
     seen, result = rows
     return [

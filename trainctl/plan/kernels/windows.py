@@ -87,8 +87,7 @@ def maximum(record: Apply, arrays: list[Any], outs: list[Any], context: Context)
         return None
     last = options["kernel"], options["rectifies"], chooses, tile.lanes()
     runs: list[Run] = [
-        partial(max_over.compiled, image[p], result[p], choice[p] if chooses else choice.copy(), *last)
-        for p in _parts(image)
+        partial(max_over, image[p], result[p], choice[p] if chooses else choice.copy(), *last) for p in _parts(image)
     ]
     return [context.in_parts(runs)]
 
@@ -105,7 +104,5 @@ def returned(record: Apply, arrays: list[Any], outs: list[Any], context: Context
     if not all(each.flags.c_contiguous for each in (best, chosen, result)) or result.shape[3] % tile.lanes():
         return None
     last = record.params["kernel"], y is not None, tile.lanes()
-    runs: list[Run] = [
-        partial(return_from.compiled, given[p], chosen[p], best[p], result[p], *last) for p in _parts(result)
-    ]
+    runs: list[Run] = [partial(return_from, given[p], chosen[p], best[p], result[p], *last) for p in _parts(result)]
     return [*copied, context.in_parts(runs)]

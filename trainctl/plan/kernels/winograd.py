@@ -69,17 +69,14 @@ def products(
     width = tile.shape_for(outputs)[1]
     kernels, gathered = (numpy.empty((outputs // width, n, channels, width), numpy.float32) for n in (36, 9))
     prepare: list[Run] = [
-        partial(
-            loops.transform_kernels.compiled, given[..., i * width :], gathered[i], kernels[i : i + 1], tile.lanes()
-        )
+        partial(loops.transform_kernels, given[..., i * width :], gathered[i], kernels[i : i + 1], tile.lanes())
         for i in range(len(kernels))
     ]
     seen, copied = direct.channels_last(image, context)
     where, shift = _where(windows, channels, outputs), numpy.zeros(outputs, numpy.float32) if bias is None else bias
     parts = direct.parts_of(len(image), result.size * channels * 9, direct.PARTS)
     runs: list[Run] = [
-        partial(loops.winograd.compiled, seen[p], kernels, tile.corner(outputs), result[p], shift, *where)
-        for p in parts
+        partial(loops.winograd, seen[p], kernels, tile.corner(outputs), result[p], shift, *where) for p in parts
     ]
     return [context.in_parts(prepare), *copied, context.in_parts(runs)]
 
@@ -94,7 +91,7 @@ def weight_sums(windows: Windows, image: Array, gradient: Array, context: Contex
     where = _where(windows, channels, outputs)
     runs: list[Run] = [
         partial(
-            loops.winograd_weight.compiled, seen[p], gradient[p], tile.corner(outputs), totals[i].reshape(3, 3, channels, outputs),
+            loops.winograd_weight, seen[p], gradient[p], tile.corner(outputs), totals[i].reshape(3, 3, channels, outputs),
             *where,
         )
         for i, p in enumerate(parts)
