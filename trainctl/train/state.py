@@ -82,7 +82,7 @@ def restore(
     load_weights(checkpoint, model)
     try:
         state = unpack(checkpoint.state["optimizer"], checkpoint.arrays)
-        _check_groups(state["param_groups"], optimizer.state_dict()["param_groups"])
+        _check_groups(state.get("param_groups", []), optimizer.state_dict().get("param_groups", []))
         optimizer.load_state_dict(state)
         if schedule is not None:
             schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
