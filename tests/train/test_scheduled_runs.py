@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from tests.train import tiny
 from tests.train.sessions import record, session
@@ -92,4 +93,4 @@ def test_a_checkpoint_of_before_there_were_schedules_still_loads(config: Path, t
     list(session(config, tmp_path / "run", "train.epochs=1"))
     checkpoint = read_checkpoint(find_checkpoint(tmp_path / "run"))
     values = {key: value for key, value in dataclasses.asdict(checkpoint.progress).items() if key != "lr"}
-    assert Progress.from_json(values).lr is None
+    assert TypeAdapter(Progress).validate_python(values).lr is None
