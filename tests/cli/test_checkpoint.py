@@ -191,6 +191,13 @@ def test_a_full_disk_ends_the_run_with_1_and_the_last_checkpoint_stays(trained: 
     assert not [path for path in trained.rglob("*") if path.name.startswith(".tmp-")]
 
 
+def test_a_directory_that_cannot_be_written_ends_with_2_before_anything_is_done(workspace: Path, capfd):
+    assert main(["train", "tiny.yaml", "-o", "/proc/run", "-q"]) == 2
+    out, err = capfd.readouterr()
+    assert "/proc/run: cannot write the run: " in err
+    assert "hint: choose another --output-dir" in err
+
+
 def test_a_second_process_is_told_which_has_the_run(trained: Path):
     held = "import sys\nfrom trainctl.train.rundir import RunDirectory\n"
     held += "with RunDirectory.open('runs/tiny'):\n    print('locked', flush=True)\n    sys.stdin.read()\n"

@@ -22,7 +22,7 @@ trainctl checkpoint inspect runs/mnist-mlp/epoch-3
 trainctl checkpoint inspect runs/mnist-mlp/last --json - -q | jq '.tensors[] | select(.not_finite > 0) | .name'"""
 VERIFY_EXAMPLES = """\
 trainctl checkpoint verify runs/mnist-mlp
-trainctl checkpoint verify runs/mnist-mlp/best --quiet && echo intact
+trainctl checkpoint verify runs/mnist-mlp/best --json - --quiet
 trainctl checkpoint verify weights.safetensors"""
 
 PathArgument = Annotated[

@@ -17,7 +17,16 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 from trainctl.errors import CheckpointError
 from trainctl.storage.files import Bytes
 from trainctl.storage.packing import Arrays, check_packed
-from trainctl.train.checkpoint_files import ANOTHER, FileSum, Part, dump_index, encode_arrays, read_arrays, read_index
+from trainctl.train.checkpoint_files import (
+    ANOTHER,
+    FileSum,
+    Part,
+    check_sum,
+    dump_index,
+    encode_arrays,
+    read_arrays,
+    read_index,
+)
 from trainctl.version import __version__
 
 SCHEMA_VERSION = 1
@@ -168,6 +177,17 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         arrays,
         index.trainctl_version,
     )
+
+
+def check_written(path: Path) -> None:
+    """Check, by reading it, that a checkpoint just written is on the disk as it was meant; no tensor is made.
+
+    Raises:
+        CheckpointError: a file is not what was written.
+    """
+    files = _read_index(path / INDEX).files
+    check_sum(path / MODEL, files.model)
+    check_sum(path / STATE, files.state)
 
 
 def examine(path: str | Path) -> list[CheckpointError]:

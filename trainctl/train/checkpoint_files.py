@@ -23,6 +23,8 @@ from trainctl.version import __version__
 MAX_INDEX = 12 << 20
 """Bytes of a ``checkpoint.json``; the history of 50,000 epochs fits in."""
 
+_PIECE = 1 << 20
+
 ANOTHER = "use another checkpoint of the run (checkpoints/last or checkpoints/best), or a copy of this one"
 
 Size = Annotated[int, Field(ge=0, lt=2**63)]
@@ -170,6 +172,21 @@ def read_arrays(path: Path, expected: FileSum) -> Arrays:
         wrong = [name for name, each in expected.tensors.items() if _crc(data, each) != each.crc32]
         raise DamagedFile(path, "its SHA-256 does not match" + ("" if wrong else " in its header"), wrong)
     return _arrays(path, header, data, expected)
+
+
+def check_sum(path: Path, expected: FileSum) -> None:
+    """Check that a file's bytes are those that were written, a piece at a time: next to no memory is taken.
+
+    Raises:
+        CheckpointError: it is missing, or its bytes are others.
+    """
+    digest = hashlib.sha256()
+    buffer = bytearray(_PIECE)
+    with told(path), reading(path) as file:
+        while count := file.fill(buffer):
+            digest.update(memoryview(buffer)[:count])
+    if digest.hexdigest() != expected.sha256:
+        raise DamagedFile(path, "what was written does not read back")
 
 
 def _crc(data: bytearray, tensor: TensorSum) -> int:

@@ -26,7 +26,7 @@ from trainctl.storage.files import (
     replace_link,
     write_file,
 )
-from trainctl.train.checkpoint import Checkpoint, Progress, encode, read_checkpoint, read_progress
+from trainctl.train.checkpoint import Checkpoint, Progress, check_written, encode, read_checkpoint, read_progress
 from trainctl.train.commands import resume_command
 from trainctl.train.layout import BEST, LAST, linked, step_of, steps
 from trainctl.train.retention import Keep
@@ -110,7 +110,7 @@ class CheckpointStore:
             for name, parts in encode(checkpoint).items():
                 write_file(temporary / name, *parts)
             fsync_directory(temporary)
-            read_checkpoint(temporary)
+            check_written(temporary)
             rename(temporary, target)
         except (OSError, MemoryError, CheckpointError):
             with suppress(OSError, MemoryError):
