@@ -188,7 +188,7 @@ def test_a_full_disk_is_told_with_the_way_on(tmp_path: Path, monkeypatch: pytest
             lambda: run.write_summary({}),
         ):
             with pytest.raises(
-                TrainctlError, match=r"run/\.tmp-.*: cannot be written: No space left on device"
+                TrainctlError, match=r"run/\w+[.\w]*: cannot be written: No space left on device"
             ) as caught:
                 write()
             assert f"--resume {run.path}" in caught.value.hint

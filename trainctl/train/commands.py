@@ -35,7 +35,7 @@ def _plugins_of(run: Path) -> list[str]:
     """The plugins that a run's config names: nothing of them is imported unless the command names them, too."""
     try:
         text = read_file(run / CONFIG, _LARGEST_CONFIG).decode()
-    except (OSError, ValueError, MemoryError):  # the error being told matters more
+    except (OSError, ValueError, MemoryError):  # this is for the message of an error: it must not hide that one
         return []
     section = re.search(r"^plugins:(?:\n[- ].*)+", text, re.MULTILINE)
     if section is None or len(section[0]) > _LONGEST_SECTION:

@@ -275,7 +275,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, MemoryError) as error:
         raise TrainctlError(
-            f"{getattr(error, 'filename', None) or path}: cannot be written: {_reason(error)}",
+            f"{_named(error, path)}: cannot be written: {_reason(error)}",
             hint=f"once there is room, {resume_command(path)}",
         ) from error
 
@@ -302,3 +302,9 @@ def _csv_line(values: Sequence[Any]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
+
+
+def _named(error: OSError | MemoryError, path: Path) -> Path:
+    """The file that could not be written, by the name that it was to have; the directory where that is not known."""
+    file = Path(getattr(error, "filename", None) or path)
+    return file.with_name(file.name.removeprefix(TEMPORARY))

@@ -82,7 +82,7 @@ def restore(
     load_weights(checkpoint, model)
     try:
         state = unpack(checkpoint.state["optimizer"], checkpoint.arrays)
-        _check_groups(state.get("param_groups", []), optimizer.state_dict().get("param_groups", []))
+        _check_groups(_groups_in(state), _groups_in(optimizer.state_dict()))
         optimizer.load_state_dict(state)
         if schedule is not None:
             schedule.load_state_dict(unpack(checkpoint.state["schedule"], checkpoint.arrays))
@@ -93,6 +93,11 @@ def restore(
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         what = f"the checkpoint's optimizer state does not fit: {type(error).__name__}: {error}"
         raise CheckpointError(what, hint=_OTHER_MODEL) from error
+
+
+def _groups_in(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """The groups of an optimizer's state, or of all of several optimizers."""
+    return [group for each in state.get("optimizers", [state]) for group in each["param_groups"]]
 
 
 def _check_groups(saved: Any, own: list[dict[str, Any]]) -> None:
