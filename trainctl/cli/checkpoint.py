@@ -44,7 +44,7 @@ def checkpoint() -> None:
 def inspect(
     path: PathArgument, json: JsonOption = None, quiet: QuietOption = False, debug: DebugOption = False
 ) -> None:
-    """Show a checkpoint's tensors, its place in the run, its config and what wrote it; of a run, the best one's."""
+    """Show tensors, place in the run, config and version."""
     from trainctl.jobs import inspect_checkpoint
 
     check_json_target(json)
@@ -57,7 +57,7 @@ def inspect(
 
 @app.command(cls=Command, epilog=VERIFY_EXAMPLES)
 def verify(path: PathArgument, json: JsonOption = None, quiet: QuietOption = False, debug: DebugOption = False) -> None:
-    """Check every byte of a checkpoint, or of all checkpoints of a run, and name what is damaged."""
+    """Check every byte, and name the damaged tensors."""
     from trainctl.jobs import verify_checkpoints
 
     check_json_target(json)

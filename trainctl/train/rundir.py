@@ -286,7 +286,9 @@ def _refused(path: Path, error: OSError | MemoryError) -> UsageError:
 
 
 def _reason(error: OSError | MemoryError) -> str:
-    return "out of memory" if isinstance(error, MemoryError) else error.strerror or str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}".removesuffix(": ")
+    return error.strerror or str(error)
 
 
 # -- rows ---------------------------------------------------------------------------------------------

@@ -190,4 +190,6 @@ class CheckpointStore:
 
 
 def _reason(error: OSError | MemoryError) -> str:
-    return "out of memory" if isinstance(error, MemoryError) else error.strerror or str(error)
+    if isinstance(error, MemoryError):
+        return f"out of memory: {error}".removesuffix(": ")
+    return error.strerror or str(error)
