@@ -180,7 +180,7 @@ def test_a_reader_that_left_is_no_error(workspace):
 def test_a_full_disk_is_reported(workspace):
     with open("/dev/full", "w") as full:
         run = trainctl("show", "tiny.yaml", stdout=full)
-    assert (run.returncode, run.stderr) == (1, b"error: No space left on device\n")
+    assert (run.returncode, run.stderr) == (1, b"error: stdout: No space left on device\n")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

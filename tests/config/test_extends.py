@@ -269,10 +269,10 @@ def test_too_much_together():
     assert problems_of("extends: [b.yaml, c.yaml]\n") == [
         f"a.yaml:1:19 extends: c.yaml: over {MAX_BYTES} bytes together"
     ]
-    anchors = "a: &a [" + "0, " * 99 + "0]\n" + "b: &b [" + "*a, " * 99 + "*a]\n"
-    for name in "de":
-        write(f"{name}.yaml", anchors + f"{name}: [" + "*b, " * 2 + "*b]\n")
-    assert problems_of("extends: [d.yaml, e.yaml]\n") == ["a.yaml:1:10 extends: over 50000 values together"]
+    for name in "def":
+        anchors = f"a{name}: &a [" + "0, " * 99 + f"0]\nb{name}: &b [" + "*a, " * 59 + "*a]\n"
+        write(f"{name}.yaml", f"{anchors}{name}: [*b, *b]\n")  # under 20,000 values each
+    assert problems_of("extends: [d.yaml, e.yaml, f.yaml]\n") == ["a.yaml:1:10 extends: over 50000 values together"]
 
 
 @pytest.mark.parametrize("text", ["extend: base.yaml", "Extends: base.yaml", "extnds: base.yaml"])

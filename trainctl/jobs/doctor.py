@@ -19,7 +19,7 @@ from trainctl.version import __version__
 SCHEMA_VERSION = 1
 """Of what :func:`run_doctor` returns."""
 
-NEEDED = ("numpy", "pydantic", "pyyaml", "rich", "safetensors", "threadpoolctl", "typer")
+NEEDED = ("numpy", "pydantic", "pyyaml", "rich", "threadpoolctl", "typer")
 _LEAST_DISK = 1 << 30
 
 
