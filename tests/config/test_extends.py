@@ -12,6 +12,7 @@ import yaml
 from trainctl.config import config_from_yaml, load_config
 from trainctl.config.extends import MAX_FILES, merged
 from trainctl.config.files import MAX_BYTES
+from trainctl.config.reader import MAX_VALUES
 from trainctl.config.tree import Place, node_of
 from trainctl.errors import ConfigError
 
@@ -271,8 +272,10 @@ def test_too_much_together():
     ]
     for name in "def":
         anchors = f"a{name}: &a [" + "0, " * 99 + f"0]\nb{name}: &b [" + "*a, " * 59 + "*a]\n"
-        write(f"{name}.yaml", f"{anchors}{name}: [*b, *b]\n")  # under 20,000 values each
-    assert problems_of("extends: [d.yaml, e.yaml, f.yaml]\n") == ["a.yaml:1:10 extends: over 50000 values together"]
+        write(f"{name}.yaml", f"{anchors}{name}: [*b, *b]\n")  # within the limit by itself
+    assert problems_of("extends: [d.yaml, e.yaml, f.yaml]\n") == [
+        f"a.yaml:1:10 extends: over {MAX_VALUES} values together"
+    ]
 
 
 @pytest.mark.parametrize("text", ["extend: base.yaml", "Extends: base.yaml", "extnds: base.yaml"])
