@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 import signal
@@ -48,6 +49,7 @@ def without_memory(act: Callable[[], object], number: int, rest: bool) -> int:
         child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        faulthandler.disable()  # pytest's, which tells of what is expected here
         signal.setitimer(signal.ITIMER_PROF, 0.5)  # of processor time: CPython may go in circles without memory
         try:
             _testcapi.set_nomemory(number, 0 if rest else number + 1)
