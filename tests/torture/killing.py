@@ -94,8 +94,9 @@ class Killer:
         self._check_readable(run)
         if ended(forked(lambda: session(self.config, run))) != 0:
             raise Differs(f"kill {number}: the run could not go on")
-        if contents(run) != self.expected:
-            raise Differs(f"kill {number}: the run ended otherwise")
+        found = contents(run)
+        if found != self.expected:
+            raise Differs(f"kill {number}: the run ended otherwise: {found}, not {self.expected}")
         shutil.rmtree(run)
 
     def _check_readable(self, run: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,13 @@ def test_where_there_are_no_links_files_name_the_checkpoints(
     for name, step in (("", 1), ("best", 1), ("last", 3), ("checkpoints/best", 1), ("checkpoints/last", 3)):
         assert step_of(find_checkpoint(tmp_path / "run" / name)) == step
     assert step_of(store.recover()) == 3
+
+
+def test_what_a_kill_left_after_the_last_save_goes_when_the_run_is_taken_up(config: Path, tmp_path: Path):
+    list(session(config, tmp_path / "run", *OPTIONS))
+    expected = kept(tmp_path / "run")
+    left = tmp_path / "run" / "checkpoints" / "step-00000006"
+    shutil.copytree(find_checkpoint(tmp_path / "run", "last"), left)
+    list(session(config, tmp_path / "run", *OPTIONS))
+    assert 6 not in expected
+    assert kept(tmp_path / "run") == expected

@@ -63,6 +63,8 @@ def _events(loop: Loop, run: RunDirectory) -> Iterator[Event]:
     run.checkpoints.keep = Keep.of(loop.config, loop.monitor)
     recorder = Recorder(run, loop.columns)
     recorder.open(loop.config_text, loop.progress)
+    if not loop.goes_on:  # else the next save does it
+        run.checkpoints.prune(loop.progress)
     summary = _summary_of_finished(loop, run)
     yield loop.start()
     if summary or loop.stopped_early:

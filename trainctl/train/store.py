@@ -74,6 +74,20 @@ class CheckpointStore:
             ) from error
         return path
 
+    def prune(self, progress: Progress) -> None:
+        """Delete the steps that nothing keeps any more: a kill may have come between a save's link and that.
+
+        Raises:
+            TrainctlError: the system refused.
+        """
+        try:
+            self._prune(progress)
+        except (OSError, MemoryError) as error:
+            raise TrainctlError(
+                f"{self.path}: cannot be tidied: {_reason(error)}",
+                hint=f"nothing is lost; once the directory can be written, {resume_command(self.path.parent)}",
+            ) from error
+
     def last(self) -> Path | None:
         """Return the checkpoint that the run would go on from, None where there is none yet."""
         return linked(self.path / LAST)
