@@ -119,6 +119,7 @@ MISTAKES = [
     ("  - Repeat: {times: 0, layers: [ReLU]}",
      [("7:21", "model.0.Repeat.times: expected an integer >= 1, got 0 (an integer)", None)]),
     ("  - Repeat: {times: 1000000000, layers: [ReLU]}", [("7:42", "model.0.Repeat.layers.0: over 3000 layers; this is no config", None)]),
+        ("  - Repeat: {times: 1000000000, layers: []}", [("7:5", "model.0: over 3000 layers; this is no config", None)]),
     ("  - Sequential: [ReLU]",
      [("7:17", "model.0.Sequential: expected arguments by name, got ['ReLU'] (a list)", "write `Sequential: {layers: [...]}`")]),
     ("  - Residual: {layers: [ReLu, Conv2d: {out_channels: x}]}",

@@ -57,7 +57,7 @@ class Walker:
 
     def layer(self, part: Component, spot: Spot, *flows: Flow) -> tuple[Any, Flow]:
         """A layer, None where it cannot be made, and what it gives."""
-        if self._count > MOST_LAYERS:  # which was said
+        if not self._may_be_more(spot):
             return None, flows[0].then(None, spot, part.name)
         form = self._block if part.name in self.loaded.config.blocks else self._forms.get(part.name)
         if form is None:
@@ -66,6 +66,13 @@ class Walker:
             self.report(spot, f": {part.name} takes one input, got {len(flows)}", "merge them: `merge: cat`")
             return None, flows[0].then(None, spot, part.name)
         return form(part, spot, flows[0])
+
+    def _may_be_more(self, spot: Spot) -> bool:
+        """Whether there may be one layer more, which is counted; the first that may not is reported."""
+        self._count += 1
+        if self._count == MOST_LAYERS + 1:
+            self.report(spot, f": over {MOST_LAYERS} layers; this is no config")
+        return self._count <= MOST_LAYERS
 
     # -- layers that are made of layers ---------------------------------------------------------------
 
@@ -83,7 +90,9 @@ class Walker:
         from trainctl.nn.structure import Sequential
 
         times: list[Any] = []
-        while len(times) < part.args["times"] and (flow.batch is not None or not times) and self._count <= MOST_LAYERS:
+        while len(times) < part.args["times"] and (flow.batch is not None or not times):
+            if not self._may_be_more(spot):  # with no layers in it, too, a repeat has an end
+                break
             inner = replace(spot.below(part.name, "layers"), label=f"{spot.label}.{part.name}.{len(times)}")
             modules, flow = self.chain(part.args["layers"], inner, flow)
             times.append(Sequential(modules))
@@ -128,11 +137,7 @@ class Walker:
     # -- one layer ------------------------------------------------------------------------------------
 
     def _plain(self, part: Component, spot: Spot, flows: Sequence[Flow]) -> tuple[Any, Flow]:
-        self._count += 1
         after = flows[0].then(None, spot, part.name)
-        if self._count > MOST_LAYERS:
-            self.report(spot, f": over {MOST_LAYERS} layers; this is no config")
-            return None, after
         entry = TABLES["layer"][part.name]
         if entry.made is None and len(flows) != entry.inputs:
             self._report_inputs(part, spot, len(flows), entry.inputs)
