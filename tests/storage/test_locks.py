@@ -62,7 +62,10 @@ def test_a_worker_that_outlives_its_killed_parent_does_not_hold_the_lock(tmp_pat
     with holder(tmp_path / "lock", FORK) as parent:
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        Lock(tmp_path / "lock").release()
+        mine = Lock(tmp_path / "lock")
+        with pytest.raises(Taken):
+            Lock(tmp_path / "lock")  # it is a lock that one can have
+        mine.release()
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EIO])

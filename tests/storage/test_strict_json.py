@@ -53,4 +53,8 @@ def test_bytes_are_plain_utf_8(data):
 
 
 def test_the_depth_allowed_is_read():
-    parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    found, depth = parse("[" * MAX_DEPTH + "]" * MAX_DEPTH), 1
+    while found:
+        (found,) = found
+        depth += 1
+    assert depth == MAX_DEPTH

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from trainctl.config import LoadedConfig
     from trainctl.config.tree import Path as KeyPath
 
-_MAY_DIFFER = (("threads",), ("train", "epochs"), ("train", "early_stopping"), ("data", "num_workers"))
+# With all that is below them; of a plugin that changed there is a notice.
+_MAY_DIFFER = (("threads",), ("plugins",), ("train", "epochs"), ("train", "early_stopping"), ("data", "num_workers"))
 
 
 def run_training(
@@ -157,8 +158,7 @@ def _differences(ours: LoadedConfig, theirs: LoadedConfig) -> Iterator[tuple[Key
     values = [{setting.path: repr(setting.value) for setting in each.describe()} for each in (ours, theirs)]
     for path in {**values[0], **values[1]}:
         here, there = (side.get(path, "missing") for side in values)
-        may_differ = path[0] == "plugins" or any(path[: len(each)] == each for each in _MAY_DIFFER)  # a notice is given
-        if here != there and not may_differ:
+        if here != there and not any(path[: len(each)] == each for each in _MAY_DIFFER):
             yield path, here, there
 
 
