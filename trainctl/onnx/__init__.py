@@ -1,0 +1,1 @@
+"""Models written as ONNX, under the names of PyTorch's ``torch.onnx``."""

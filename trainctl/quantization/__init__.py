@@ -1,0 +1,1 @@
+"""Models in integers, under the names of PyTorch's ``torch.ao.quantization``."""
