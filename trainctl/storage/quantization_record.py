@@ -76,6 +76,13 @@ class Settings(_Part):
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
 
 
+class Grid(_Part):
+    """The grid that activations are put on, in uint8: ``real = (code - zero_point) * scale``."""
+
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    zero_point: Annotated[int, Field(ge=0, le=255)]
+
+
 class QuantizedLayer(_Part):
     """A layer whose weights are codes.
 
@@ -88,8 +95,10 @@ class QuantizedLayer(_Part):
         has_bias: whether it has one now: of a norm that became part of it, or of its own.
         norm: the name of the batch norm that became part of it.
         relu: the name of the ReLU that became part of it.
-        has_output: whether its outputs are put on a grid.
+        input_grid: what its inputs are put on; None: they are not, or as they come.
+        output_grid: what its outputs are put on: the grid of the one layer that reads them.
         group_size: how many weights share a scale, where it is fewer than an output has.
+        scale_dtype: what scales of weights that are kept in groups or rows are written as.
         sqnr: signal to quantization noise of its outputs, in dB, given the float model's inputs; None: no noise, or no
             signal.
     """
@@ -102,8 +111,10 @@ class QuantizedLayer(_Part):
     has_bias: bool = False
     norm: Name | None = None
     relu: Name | None = None
-    has_output: bool = False
+    input_grid: Grid | None = None
+    output_grid: Grid | None = None
     group_size: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    scale_dtype: Literal["float16", "float32"] = "float32"
     sqnr: Finite | None = None
 
 
