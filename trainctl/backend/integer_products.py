@@ -11,8 +11,8 @@ from trainctl.backend.arrays import Array
 from trainctl.backend.integers import by_blas, compiled, dynamic
 from trainctl.backend.integers.finish import Finish, bias_codes
 from trainctl.backend.integers.places import Places, Sizes
+from trainctl.backend.integers.running import run
 from trainctl.backend.integers.weights import IntegerWeights
-from trainctl.backend.threads import blas, pool
 
 __all__ = [
     "Finish", "IntegerWeights", "QParams", "bias_codes", "convolution", "dequantize", "dynamic_linear", "linear",
@@ -82,11 +82,3 @@ def convolution(
     else:
         by_blas.convolution(image, finish, places, groups, target)
     return out
-
-
-def run(calls: list[compiled.Call]) -> None:
-    """Make independent calls, on as many threads as the BLAS library would use."""
-    if len(calls) == 1:
-        calls[0]()
-    elif calls:
-        pool(blas().threads()).run(calls)
