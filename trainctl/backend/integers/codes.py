@@ -52,7 +52,10 @@ def quantize(x: Array, qparams: Any, out: Array) -> list[Call] | None:
         return None
     limits = numpy.float32(qparams.quant_min), numpy.float32(qparams.quant_max)
     found, target = rows[0], rows[1].view(numpy.uint8)
-    scale, zero_point = numpy.array(qparams.scale, numpy.float32, ndmin=1), numpy.array(qparams.zero_point, numpy.float32, ndmin=1)
+    scale, zero_point = (
+        numpy.array(qparams.scale, numpy.float32, ndmin=1),
+        numpy.array(qparams.zero_point, numpy.float32, ndmin=1),
+    )
     return [partial(to_codes, found[p], scale, zero_point, limits, target[p]) for p in _parts(found, scale.size)]
 
 
@@ -65,7 +68,10 @@ def dequantize(codes: Array, qparams: Any, out: Array) -> list[Call] | None:
         return None
     flip = 128 if codes.dtype == numpy.int8 else 0
     found, target = rows[0].view(numpy.uint8), rows[1]
-    scale, zero_point = numpy.array(qparams.scale, numpy.float32, ndmin=1), numpy.array(qparams.zero_point, numpy.int32, ndmin=1)
+    scale, zero_point = (
+        numpy.array(qparams.scale, numpy.float32, ndmin=1),
+        numpy.array(qparams.zero_point, numpy.int32, ndmin=1),
+    )
     return [partial(to_numbers, found[p], scale, zero_point, flip, target[p]) for p in _parts(found, scale.size)]
 
 
