@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainctl.nn.quantized import dynamic
 from trainctl.nn.quantized.conv import Conv1d, Conv2d, Conv3d, ConvReLU1d, ConvReLU2d, ConvReLU3d
 from trainctl.nn.quantized.embedding import Embedding, EmbeddingBag
 from trainctl.nn.quantized.linear import Linear, LinearReLU
@@ -21,4 +22,5 @@ __all__ = [
     "EmbeddingBag",
     "Linear",
     "LinearReLU",
+    "dynamic",
 ]

@@ -79,6 +79,19 @@ def by_rows(weight: Tensor, highest: int = 127) -> Tensor:
     return quantize_per_channel(weight, scales, zeros(len(weight), dtype=dtypes.int32), 0, qint8)
 
 
+def whole(weight: Tensor) -> Tensor:
+    """Return weights as int8 codes in steps of one size, as PyTorch's default observer of weights has it.
+
+    Example:
+        >>> import trainctl
+        >>> whole(trainctl.tensor([[1.0, -0.5], [0.0, 0.0]])).int_repr()
+        tensor([[127, -64],
+                [  0,   0]], dtype=trainctl.int8)
+    """
+    largest = weight.abs().max().item() if weight.numel() else 1.0
+    return quantize_per_tensor(weight, max(largest / 127.5, _LEAST_SCALE), 0, qint8)
+
+
 def on_grid_of(observer: Any, x: Tensor) -> Tensor:
     """Return a float tensor on the grid that an observer found, within its own limits."""
     scale, zero_point = observer.calculate_qparams()

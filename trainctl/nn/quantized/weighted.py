@@ -36,6 +36,12 @@ def kept(module: Any, name: str, axis: int = 0) -> Tensor:
     return make_per_tensor(codes, scale._array.item(), zero_point._array.item())
 
 
+def as_integers(module: Any, name: str) -> IntegerWeights:
+    """Return the weights that :func:`keep` kept, for integer products."""
+    codes, scale, zero_point = (getattr(module, f"{name}_{part}")._array for part in ("codes", "scale", "zero_point"))
+    return IntegerWeights(codes, QParams(scale, zero_point, "int8", axis=0 if scale.ndim else None))
+
+
 def state_of(tensors: Iterable[Tensor | None]) -> list[Any]:
     """Return what changes whenever one of the tensors is replaced or written to."""
     return [None if each is None else (id(each._array), each._versions and each._versions[0]) for each in tensors]
@@ -137,9 +143,7 @@ class WeightedModule(QuantizedModule):
         return self._prepared
 
     def _made_weights(self) -> IntegerWeights:
-        scale, zero_point = self.weight_scale._array, self.weight_zero_point._array
-        axis = 0 if scale.ndim else None
-        return IntegerWeights(self.weight_codes._array, QParams(scale, zero_point, "int8", axis=axis))
+        return as_integers(self, "weight")
 
     def _finish(self, x: QParams) -> Finish:
         """Return what is made of sums for an input of a grid: the same object each time, as a plan keeps it."""
