@@ -11,8 +11,8 @@ from trainctl import nn
 from trainctl.backend import dtypes
 from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.weight_only import weight_names
-from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.quantization.dataflow import Dataflow
+from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.storage.quantization_record import Method, Scheme
 
 INTEGER = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
