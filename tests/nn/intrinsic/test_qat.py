@@ -69,7 +69,7 @@ def trained(lib, name, bias=True, slow=False, frozen=False):
     """Return outputs, gradients and state of three steps, and of the float layer afterwards."""
     intrinsic, qat, _ = places(lib)
     source = getattr(intrinsic, name)(*float_layers(lib, {**FUSED, **PLAIN}[name], bias))
-    source.qconfig = bent(lib)
+    source.qconfig = source[0].qconfig = bent(lib)
     layer = getattr(qat, name).from_float(source).to(lib.float64)
     if name.startswith("ConvBn"):
         layer._enable_slow_path_for_better_numerical_stability = slow
