@@ -228,7 +228,7 @@ class Lowering:
             return self.graph.inputs[value.place]
         operand = self._operands[number]
         if operand.source is not None and operand.array is None:
-            raise operand.source.unsupported("ONNX does not give this output; for a pooling, leave return_indices out")
+            raise operand.source.unsupported("ONNX does not give this output")
         if operand.array is not None:
             state = self.state_names.get(id(operand.array))
             if state is not None:

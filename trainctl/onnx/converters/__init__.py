@@ -13,6 +13,7 @@ from trainctl.onnx.converters import (
     functions,
     indexing,
     joining,
+    losses,
     normalization,
     pooling,
     products,
@@ -24,7 +25,7 @@ from trainctl.onnx.converters import (
 from trainctl.onnx.lowering import Converter
 
 FAMILIES = (
-    activations, arithmetic, attention, comparisons, convolution, embedding, functions, indexing, joining,
+    activations, arithmetic, attention, comparisons, convolution, embedding, functions, indexing, joining, losses,
     normalization, pooling, products, recurrent, reductions, sorting, views,
 )  # fmt: skip
 

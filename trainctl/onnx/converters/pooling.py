@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy
 
-from trainctl.autograd.ops import adaptive_pooling, arithmetic, padding, pooling_along, resampling, resize
+from trainctl.autograd.ops import adaptive_pooling, arithmetic, padding, pooling_along, resampling, resize, unpooling
 from trainctl.onnx.graph import Node
 from trainctl.onnx.lowering import Applied, Operand, is_number
 from trainctl.onnx.sizes import Size
@@ -59,6 +59,16 @@ def _pooled(a: Applied, kind: str, x: str, **more: int) -> str:
 def max_along(a: Applied) -> tuple[str, ...]:
     """``MaxPool``; which element it was, ONNX says in numbers of its own."""
     return (_pooled(a, "MaxPool", a.x), *[""] * (len(a.outputs) - 1))
+
+
+def choice(a: Applied) -> str:
+    """What a pooling's window chose, in the engine's numbers."""
+    raise a.unsupported("ONNX numbers what a pooling chose by other places: leave return_indices out")
+
+
+def unpool(a: Applied) -> str:
+    """Elements put back where a pooling took them from."""
+    raise a.unsupported("ONNX numbers what a pooling chose by other places: Upsample or ConvTranspose enlarge, too")
 
 
 def sum_along(a: Applied) -> str:
@@ -151,6 +161,8 @@ CONVERTERS = {
     arithmetic.Div: divide,
     pooling_along.MaxAlong: max_along,
     pooling_along.SumAlong: sum_along,
+    pooling_along.ChooseAlong: choice,
+    unpooling.PutLast: unpool,
     resampling.Resample: resample,
     adaptive_pooling.ArgMaxOver: arg_max_over,
     resize.RoundToByte: round_to_byte,

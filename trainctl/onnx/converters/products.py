@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from trainctl.autograd.ops import distance, linalg, products
-from trainctl.autograd.ops.loss_regression import Huber
 from trainctl.onnx.converters.plain import same
 from trainctl.onnx.lowering import Applied
 
@@ -49,19 +48,10 @@ def cross(a: Applied) -> str:
     return g.op("Concat", *parts, axis=dim)
 
 
-def huber(a: Applied) -> str:
-    """Squares of small distances, else their size."""
-    g, size = a.graph, a.graph.op("Abs", a.x)
-    square = g.op("Mul", g.op("Mul", size, size), a.number(0.5))
-    far = g.op("Mul", g.op("Sub", size, a.number(0.5 * a.delta)), a.number(a.delta))
-    return g.op("Where", g.op("LessOrEqual", size, a.number(a.delta)), square, far)
-
-
 CONVERTERS = {
     linalg.MatMul: same("MatMul"),
     linalg.Linear: linear,
     distance.PairDistances: lambda a: _distances(a, float(a.order)),
     distance.EuclideanDistances: euclidean_distances,
     products.Cross: cross,
-    Huber: huber,
 }
