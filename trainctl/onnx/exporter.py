@@ -168,7 +168,7 @@ def _axes(names: list[str], tensors: list[Tensor], wanted: DynamicAxes | None) -
 
 
 def _count(axes: list[Axis]) -> int:
-    return len(axes[0].sizes) if axes else 1
+    return len(axes[0].sizes) if axes else 2  # what is drawn or counted shows itself the second time
 
 
 def _with_sizes(

@@ -184,6 +184,8 @@ class Graph:
         return self._sizes[value]
 
     def _computed(self, value: Size) -> str:
+        if not self.axes:
+            raise OnnxExporterError(f"{self.place}: a number is another one each time the model runs: {value}")
         found = affine(value, self.axes)
         if found is not None:
             rest, slopes = found

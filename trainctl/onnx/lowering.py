@@ -253,7 +253,7 @@ class Lowering:
         raise OnnxExporterError(
             f"{self.graph.place}: a tensor is made anew for each size of the input, [{_told(operand.shape)}], and its "
             "elements are neither all the same nor a range",
-            hint="make it once, as a buffer, and take a part of it; or compute it with ops from arange",
+            hint="random numbers and empty() cannot be exported; make other tensors once, as buffers, and take a part",
         )
 
     # -- ops ------------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ def compare(
             found = tensors_in(model(*copied(own_args), **copied(own_kwargs)))
         for name, tensor in zip(written.outputs, found.values(), strict=True):
             error = difference(_array(tensor), theirs[name])
+            _check_shape(name, f"{axes[0].name} {batch}" if axes else "", tensor, theirs[name])
             worst = max(worst, error)
             if not error <= tolerance:
                 where = _first_difference(model, (own_args, own_kwargs), written, inputs, tolerance)
@@ -81,6 +82,15 @@ def compare(
                     f"{error:.2g} of its size, and {tolerance:g} is allowed; {where}",
                 )
     return Report(worst, tolerance, [batch for batch, _ in sizes if batch is not None])
+
+
+def _check_shape(name: str, size: str, ours: Tensor, theirs: Any) -> None:
+    if tuple(ours.shape) != theirs.shape:
+        raise ParityError(
+            f"{name}{f' at {size}' if size else ''}: ONNX Runtime gives shape {list(theirs.shape)}, the model itself "
+            f"{list(ours.shape)}: its ops follow the sizes of the input in a way that no graph can",
+            hint="squeeze(dim) instead of squeeze(), flatten(1) instead of reshape(-1): name the dims",
+        )
 
 
 def _array(tensor: Tensor) -> Any:

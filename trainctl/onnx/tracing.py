@@ -40,11 +40,23 @@ class Tracer(Recorder):
 
     def saw_write(self, node: Any, x: Tensor, others: tuple[Any, ...]) -> None:
         """Write an op down whose output goes over its first input, which may be an argument or new zeros."""
+        if id(x._array) in self._fresh:
+            self.refuse("it writes to a tensor of empty() or of Python's numbers; zeros() may be written to")
         target = self._operand(x)
         if target.root.origin == "kept":
             self.states.append(target.root)
         values = (target, *map(self._operand, others))
         self.trace.records.append(Write(type(node), node.params, values, (), self._module()))
+
+    def _operand(self, each: Any) -> Any:
+        """Return what stands for an operand; a tensor made of Python's numbers is a constant, which traces compare."""
+        if isinstance(each, Tensor) and id(each._array) in self._fresh and id(each._array) not in self._values:
+            self._check_array(each._array)
+            return self._add(each._array, "constant")
+        return super()._operand(each)
+
+    def _returned(self, result: Any) -> Any:
+        return super()._returned(tuple(result) if isinstance(result, tuple) else result)
 
     def _keep(self, record: Any, outputs: tuple[Tensor, ...]) -> None:
         if self.results is not None:
