@@ -18,6 +18,7 @@ class dtype:
         name: PyTorch's name, ``"float32"``.
         array_dtype: the array library's dtype.
         category: 0 bool, 1 integer, 2 floating point, 3 complex; promotion never goes down.
+        is_quantized: it is a type of codes, which a scale and a zero point give a meaning.
 
     Example:
         >>> float32.itemsize, float32.is_floating_point, int64
@@ -33,6 +34,7 @@ class dtype:
         "itemsize",
         "name",
     )
+    is_quantized = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -131,8 +133,14 @@ def as_dtype(value: Any) -> dtype:
 
     Raises:
         TypeError: ``value`` names no dtype.
+        RuntimeError: it names codes, which no conversion gives.
     """
     if isinstance(value, dtype):
+        if value.is_quantized:
+            raise RuntimeError(
+                f"a tensor of {value} needs a scale and a zero point; make it with trainctl.quantize_per_tensor or "
+                "quantize_per_channel"
+            )
         return value
     if value is float:
         return float64  # torch.tensor(..., dtype=float) is float64 too: Python's float is one
@@ -161,12 +169,17 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
 
     Unlike NumPy, an integer never widens a floating-point type: int64 and float32 give float32.
 
+    Raises:
+        RuntimeError: one is a type of codes.
+
     Example:
         >>> promote_types(int64, float32), promote_types(uint8, int8)
         (trainctl.float32, trainctl.int16)
     """
     if type1 is type2:
         return type1
+    if type1.is_quantized or type2.is_quantized:
+        raise RuntimeError(f"quantized numbers do not promote; dequantize first, got {type1} and {type2}")
     if type1.category < type2.category:
         type1, type2 = type2, type1
     if type1.category != type2.category:
