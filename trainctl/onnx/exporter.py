@@ -208,8 +208,8 @@ def _lowered(model: Any, traced: list[Traced], graph: Graph, outputs: list[str])
     for name in outputs:
         graph.unique(name)
     states = [*model.named_parameters(), *model.named_buffers()]
-    names = {id(tensor._array): name for name, tensor in reversed(states)}
-    lowering = Lowering(graph, [each.trace for each in traced], names, CONVERTERS)
+    graph.state_names = {id(tensor._array): name for name, tensor in reversed(states)}
+    lowering = Lowering(graph, [each.trace for each in traced], CONVERTERS)
     lowering.run()
     graph.module, graph.record = "", len(traced[0].trace.records)
     values = values_in(traced[0].trace.result)

@@ -53,6 +53,7 @@ class Graph:
         is_fixed: the version was asked for; else a newer one may be taken.
         axes: the dynamic dims.
         inputs: names of the inputs.
+        state_names: names of parameters and buffers by the id of their array.
 
     Attributes:
         nodes: in an order in which they can be run.
@@ -67,6 +68,7 @@ class Graph:
     is_fixed: bool
     axes: list[Axis]
     inputs: list[str]
+    state_names: dict[int, str] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     initializers: dict[str, numpy.ndarray] = field(default_factory=dict)
     module: str = ""
@@ -75,6 +77,7 @@ class Graph:
     renamed: dict[str, str] = field(default_factory=dict)
     _outputs: set[str] = field(default_factory=set)
     _taken: dict[str, int] = field(default_factory=dict)
+    _states: dict[str, str] = field(default_factory=dict)
     _constants: dict[Any, str] = field(default_factory=dict)
     _sizes: dict[Any, str] = field(default_factory=dict)
     _makers: dict[str, Node] = field(default_factory=dict)
@@ -156,9 +159,11 @@ class Graph:
         self.initializers[name] = numpy.array(array, order="C")  # never 1-d in place of 0-d
         return name
 
-    def is_zero(self, name: str) -> bool:
-        """Return whether a name is an initializer of zeros."""
-        return name in self.initializers and not self.initializers[name].any()
+    def state(self, name: str, array: Any, dtype: Any = None) -> str:
+        """Return the initializer that a parameter or buffer is, which it becomes once."""
+        if name not in self._states:
+            self._states[name] = self.initializer(name, numpy.asarray(array, dtype))
+        return self._states[name]
 
     # -- sizes ----------------------------------------------------------------------------------------
 

@@ -122,15 +122,11 @@ class Lowering:
     Args:
         graph: where to.
         traces: the traces.
-        names: names of parameters and buffers by the id of their array.
         converters: what writes each class of op.
     """
 
-    def __init__(
-        self, graph: Graph, traces: list[Trace], names: dict[int, str], converters: dict[type[Op], Converter]
-    ) -> None:
+    def __init__(self, graph: Graph, traces: list[Trace], converters: dict[type[Op], Converter]) -> None:
         self.graph, self.traces, self.converters = graph, traces, converters
-        self.state_names = names
         self.names: dict[int, str] = {}  # of the values that are in the graph
         self.made: list[tuple[int, str]] = []  # each value that an op made, with the name it had then
         self._operands: dict[int, Operand] = {}
@@ -191,7 +187,7 @@ class Lowering:
             shape = self._agreed([each.shape for each in values], "")
             operand = Operand(shape, first.dtype, number, read=partial(self.read, number))
             if first.origin == "kept":
-                operand.array, operand.is_derived = first.array, id(first.array) in self.state_names
+                operand.array, operand.is_derived = first.array, id(first.array) in self.graph.state_names
             elif first.origin == "constant" and all(_same_array(each.array, first.array) for each in values):
                 operand.array = first.array
             self._operands[number] = operand
@@ -230,9 +226,9 @@ class Lowering:
         if operand.source is not None and operand.array is None:
             raise operand.source.unsupported("ONNX does not give this output")
         if operand.array is not None:
-            state = self.state_names.get(id(operand.array))
+            state = self.graph.state_names.get(id(operand.array))
             if state is not None:
-                return self.graph.initializer(state, operand.array)
+                return self.graph.state(state, operand.array)
             return self.graph.constant(operand.array)
         return self._following(operand, [each.values[number].array for each in self.traces])
 

@@ -17,6 +17,7 @@ from trainctl.onnx.converters import (
     normalization,
     pooling,
     products,
+    quantized,
     recurrent,
     reductions,
     sorting,
@@ -26,7 +27,7 @@ from trainctl.onnx.lowering import Converter
 
 FAMILIES = (
     activations, arithmetic, attention, comparisons, convolution, embedding, functions, indexing, joining, losses,
-    normalization, pooling, products, recurrent, reductions, sorting, views,
+    normalization, pooling, products, quantized, recurrent, reductions, sorting, views,
 )  # fmt: skip
 
 CONVERTERS: dict[type[Op], Converter] = {op: each for family in FAMILIES for op, each in family.CONVERTERS.items()}
