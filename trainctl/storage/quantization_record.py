@@ -163,6 +163,8 @@ class Step(_Part):
     layer: Name
     drop_before: Finite | None
     drop_after: Finite | None
+    bound_before: Finite | None
+    bound_after: Finite | None
     bytes: Count
 
 
