@@ -19,6 +19,22 @@ def report(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def quantization_lines(record: Mapping[str, Any]) -> list[str]:
+    """How a checkpoint was quantized, from what, and what was measured then."""
+    settings, parents, measured = record["settings"], record["parents"], record["measured"]
+    what = f"quantized: {settings['method']}, {settings['bits']} bits, {count(len(record['layers']), 'layer')}"
+    lines = [f"{what}; {len(record['float_layers'])} in float"]
+    lines += [f"  {name} SHA-256 {sha256}" for name, sha256 in parents.items() if sha256]
+    if measured:
+        figures = ", ".join(
+            f"{each['name']} {_figure(each['float'])} -> {_figure(each['quantized'])}" for each in measured["figures"]
+        )
+        lines.append(f"  {measured['split']} split, {count(measured['samples'], 'sample')}: {figures}")
+    lines += layers_table(record["layers"]).splitlines()
+    lines += float_table(record["float_layers"]).splitlines() if record["float_layers"] else []
+    return lines
+
+
 def _sides(result: Mapping[str, Any]) -> str:
     what = (
         f"{result['checkpoint']}: {result['method']}, {result['bits']} bits; {result['split']} split, "
@@ -71,12 +87,16 @@ def _end(result: Mapping[str, Any]) -> list[str]:
     verdict = result["verdict"]
     asked = "" if verdict["max_drop"] is None else f"; --max-drop {verdict['max_drop']:g}"
     lines = [
-        f"drop of {verdict['metric']}: {_figure(verdict['drop'])}, at most {_figure(verdict['bound'])} "
+        f"drop of {verdict['metric']}: {_drop(verdict['drop'])}, at most {_figure(verdict['bound'])} "
         f"({verdict['level']:.0%} sure, paired bootstrap){asked}"
     ]
     if result["written"]:
         lines.append(f"written: {result['output']}")
     return lines
+
+
+def _drop(value: float | None) -> str:
+    return f"{_figure(value)}{' (it is better)' if value is not None and value < 0 else ''}"
 
 
 def _kind(layer: Mapping[str, Any]) -> str:

@@ -136,10 +136,12 @@ def quantize(
     """Quantize a trained model, and show what it cost."""
     from trainctl.cli.quantization_table import report
     from trainctl.errors import GateError, UsageError
-    from trainctl.jobs import Wanted, run_quantization
+    from trainctl.jobs import run_quantization
     from trainctl.storage.quantization_record import Settings
 
     check_targets({"--json": json})
+    if max_drop is not None and not 0 <= max_drop < float("inf"):
+        raise UsageError(f"--max-drop: expected a number of 0 or more, got {max_drop:g}", hint="a drop is positive")
     if output_dir is None:
         raise UsageError("--output-dir is needed: where to write the checkpoint", hint="-o runs/NAME-int8")
     settings = Settings(
@@ -149,16 +151,18 @@ def quantize(
         exclude=exclude or [],
         calibration_batches=calibration_batches,
         seed=seed,
+        max_drop=max_drop,
+        metric=metric,
+        split=split,
+        no_fallback=no_fallback,
+        overrides=sets or [],
     )
-    wanted = Wanted(max_drop, metric, split, no_fallback)
 
     def say(stage: str) -> None:
         if not quiet:
             print(json_line("stage", {"stage": stage}) if log_format == "json" else stage, file=sys.stderr, flush=True)
 
-    result: dict[str, Any] = run_quantization(
-        run, output_dir, settings, wanted, force=force, overrides=sets or [], on_stage=say
-    )
+    result: dict[str, Any] = run_quantization(run, output_dir, settings, force=force, on_stage=say)
     if json is not None:
         write_json(json, result)
     if log_format == "json" and not quiet:

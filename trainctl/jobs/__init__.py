@@ -10,7 +10,7 @@ from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
 from trainctl.jobs.prediction import Prediction, Predictor, Source
 from trainctl.jobs.profiling import run_profile
-from trainctl.jobs.quantizing import Wanted, run_quantization
+from trainctl.jobs.quantizing import run_quantization
 from trainctl.jobs.recorded import recorded_config
 from trainctl.jobs.run_report import report_runs
 from trainctl.jobs.runs import compare_runs, describe_run, list_runs
@@ -22,7 +22,6 @@ __all__ = [
     "Prediction",
     "Predictor",
     "Source",
-    "Wanted",
     "compare_runs",
     "describe_run",
     "failures",

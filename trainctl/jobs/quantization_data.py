@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainctl.errors import DataError, UsageError
+from trainctl.errors import DataError
 from trainctl.jobs.measuring import Subject
 
 _TRAIN = "train"
@@ -62,7 +62,9 @@ def data_parts(subject: Subject, split: str | None, batches: int, batch_size: in
     roles = [role for role, name in (("search", search), ("verdict", verdict)) if name == _TRAIN]
     shares = _shares(subject, len(whole), batches * batch_size, roles)
     parts = dict(zip(shares, np.split(order, np.cumsum(list(shares.values()))[:-1]), strict=True))
-    own = {role: (f"a part of {_TRAIN}", Subset(whole, np.sort(parts[role]))) for role in roles}
+    own: dict[str, tuple[str, Any]] = {
+        role: (f"a part of {_TRAIN}", Subset(whole, np.sort(parts[role]))) for role in roles
+    }
     calibration = list(_batches(Subset(whole, np.sort(parts["calibration"])), batch_size))
     _check_finite(subject, calibration, np.sort(parts["calibration"]), batch_size)
     return DataParts(
@@ -116,7 +118,7 @@ def _sha256(batches: Sequence[Any]) -> str:
     for batch in batches:
         for name, array in _arrays(batch):
             digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
@@ -124,13 +126,3 @@ def _arrays(batch: Any) -> list[tuple[str, np.ndarray]]:
     if isinstance(batch, dict):
         return [(name, each.detach().cpu().numpy()) for name, each in batch.items()]
     return [("", batch.detach().cpu().numpy())]
-
-
-def check_split(split: str | None) -> None:
-    """Check the name of a split.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    if split not in (None, "train", "val", "test"):
-        raise UsageError(f"--split {split}: expected train, val or test")

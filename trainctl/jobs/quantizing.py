@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from trainctl.errors import GateError, UsageError
 from trainctl.jobs.experiments import config_of, on_cpu
 from trainctl.jobs.measuring import Subject
 from trainctl.jobs.places import RUNS
-from trainctl.jobs.quantization_data import DataParts, check_split, data_parts
+from trainctl.jobs.quantization_data import DataParts, data_parts
 from trainctl.storage.quantization_record import (
     Figure,
     Measured,
@@ -37,31 +37,12 @@ SCHEMA_VERSION = 1
 """Of what :func:`run_quantization` returns."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked of a quantized model, beside the settings.
-
-    Attributes:
-        max_drop: how much worse than the float model it may be, in the metric's own unit; None: any.
-        metric: what decides; default: the first of the config's metrics, the loss where there are none.
-        split: the samples that decide: ``train``, ``val`` or ``test``; default: the last that there is.
-        no_fallback: whether every layer with weights has to be quantized.
-    """
-
-    max_drop: float | None = None
-    metric: str | None = None
-    split: str | None = None
-    no_fallback: bool = False
-
-
 def run_quantization(
     path: str | Path | None,
     output_dir: str | Path,
     settings: Settings | None = None,
-    wanted: Wanted | None = None,
     *,
     force: bool = False,
-    overrides: Sequence[str] = (),
     on_stage: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
     """Quantize a trained model and return, as plain data, how it compares with the float one.
@@ -71,10 +52,8 @@ def run_quantization(
     Args:
         path: a run, whose best checkpoint is meant, or a checkpoint; None: the latest run.
         output_dir: the checkpoint directory to write.
-        settings: how to quantize.
-        wanted: what is asked of the result.
+        settings: how to quantize, and what is asked of the result.
         force: replace a checkpoint that is there.
-        overrides: ``a.b=c`` each, of the config's ``data`` and ``metrics``.
         on_stage: called with what is about to be done, in words.
 
     Raises:
@@ -90,25 +69,21 @@ def run_quantization(
         Traceback (most recent call last):
         trainctl.errors.CheckpointError: runs/no-such-run: no such run or checkpoint
     """
-    job = _Job(settings or Settings(), wanted or Wanted(), Path(output_dir), on_stage)
-    return job.run(path, overrides, force)
+    return _Job(settings or Settings(), Path(output_dir), on_stage).run(path, force)
 
 
 class _Job:
-    def __init__(
-        self, settings: Settings, wanted: Wanted, target: Path, on_stage: Callable[[str], object]
-    ) -> None:
-        _check_wanted(wanted)
-        self.settings, self.wanted, self.target, self.say = settings, wanted, target, on_stage
+    def __init__(self, settings: Settings, target: Path, on_stage: Callable[[str], object]) -> None:
+        self.settings, self.target, self.say = settings, target, on_stage
 
-    def run(self, path: str | Path | None, overrides: Sequence[str], force: bool) -> dict[str, Any]:
+    def run(self, path: str | Path | None, force: bool) -> dict[str, Any]:
         from trainctl.train.lone_checkpoint import check_place, write_checkpoint
 
         started = time.perf_counter()
         found = find_checkpoint(latest_run(RUNS) if path is None else path)
         check_place(self.target, found, force=force)
-        self.subject = _subject(found, overrides)
-        self.metric = _deciding(self.subject, self.wanted.metric)
+        self.subject = _subject(found, self.settings.overrides)
+        self.metric = _deciding(self.subject, self.settings.metric)
         _check_patterns(self.subject, self.settings.exclude)
         parts = self._data()
         base = self._calibrated(parts)
@@ -122,7 +97,7 @@ class _Job:
         settings = self.settings
         return data_parts(
             self.subject,
-            self.wanted.split,
+            self.settings.split,
             settings.calibration_batches,
             settings.calibration_batch_size,
             settings.seed,
@@ -140,7 +115,7 @@ class _Job:
                 f"{self.subject.found}: the model has no layer to quantize: {_listed(base)}",
                 hint="Linear, Conv1d to Conv3d, Embedding, recurrent layers and attention can be",
             )
-        if self.wanted.no_fallback and len(base.names) < len(base.choices):
+        if self.settings.no_fallback and len(base.names) < len(base.choices):
             raise GateError(
                 f"--no-fallback: {len(base.choices) - len(base.names)} layers stay in float: {_listed(base)}",
                 hint="nothing was written; without --no-fallback they stay as they are",
@@ -153,12 +128,12 @@ class _Job:
         from trainctl.jobs.quantization_search import search
         from trainctl.train.drops import worst_drop
 
-        if self.wanted.max_drop is None or self.wanted.no_fallback:
+        if self.settings.max_drop is None or self.settings.no_fallback:
             return None
         name, data = parts.search
         self.say(f"search on {len(data):,} samples: {name}")
         theirs = self._measured(self.subject.experiment.model, data)[1]
-        return search(base, lambda model: worst_drop(self._measured(model, data)[1], theirs), self.wanted.max_drop)
+        return search(base, lambda model: worst_drop(self._measured(model, data)[1], theirs), self.settings.max_drop)
 
     def _measured(self, model: Any, data: Any) -> tuple[EvalResult, Observed]:
         from trainctl.train.drops import Observed
@@ -172,7 +147,7 @@ class _Job:
         from trainctl.train.threads import blas_threads
 
         keep = search.keep if search else []
-        quantized = base.convert(keep, f"--max-drop {self.wanted.max_drop:g}" if keep else "")
+        quantized = base.convert(keep, f"--max-drop {self.settings.max_drop:g}" if keep else "")
         name, data = parts.verdict
         self.say(f"verdict on {len(data):,} samples: {name}")
         model = self.subject.experiment.model
@@ -184,9 +159,7 @@ class _Job:
         self.say("latency")
         return self._result(quantized, drop, search, parts)
 
-    def _record_of(
-        self, parts: DataParts, results: Sequence[EvalResult], drop: Drop, search: Found | None
-    ) -> Measured:
+    def _record_of(self, parts: DataParts, results: Sequence[EvalResult], drop: Drop, search: Found | None) -> Measured:
         from trainctl.train.drops import LEVEL
 
         metrics = self.subject.experiment.metrics
@@ -209,7 +182,7 @@ class _Job:
                 drop=_number(drop.drop),
                 bound=_number(drop.bound),
                 level=LEVEL,
-                max_drop=self.wanted.max_drop,
+                max_drop=self.settings.max_drop,
             ),
             search_split=parts.search[0] if search else None,
             evaluations=search.evaluations if search else 0,
@@ -218,9 +191,7 @@ class _Job:
 
     # -- what becomes of it ---------------------------------------------------------------------------
 
-    def _checkpoint(
-        self, base: PostTraining, quantized: Quantized, parts: DataParts, measured: Measured
-    ) -> Checkpoint:
+    def _checkpoint(self, base: PostTraining, quantized: Quantized, parts: DataParts, measured: Measured) -> Checkpoint:
         from trainctl.train.quantized_weights import stored_weights
 
         parent, found = self.subject.checkpoint, self.subject.found
@@ -228,9 +199,7 @@ class _Job:
         sizes = {"float_bytes": (found / MODEL).stat().st_size, "quantized_bytes": encode_arrays(weights)[1]["bytes"]}
         record = QuantizationRecord(
             settings=self.settings,
-            parents=Parents(
-                weights=weights_sha256(found), calibration=parts.sha256, settings=self.settings.sha256
-            ),
+            parents=Parents(weights=weights_sha256(found), calibration=parts.sha256, settings=self.settings.sha256),
             layers=sorted(quantized.layers, key=_loudness),
             float_layers=quantized.float_layers,
             measured=measured.model_copy(update=sizes),
@@ -281,7 +250,7 @@ class _Job:
         }
 
     def _why_not(self, drop: Drop, search: Found | None) -> str | None:
-        most = self.wanted.max_drop
+        most = self.settings.max_drop
         if most is None:
             return None
         if search is not None and not search.holds:
@@ -346,13 +315,6 @@ def _listed(base: PostTraining) -> str:
 # -- what is checked first ----------------------------------------------------------------------------
 
 
-def _check_wanted(wanted: Wanted) -> None:
-    check_split(wanted.split)
-    most = wanted.max_drop
-    if most is not None and not 0 <= most < math.inf:
-        raise UsageError(f"--max-drop: expected a number of 0 or more, got {most:g}", hint="a drop is positive")
-
-
 def _subject(found: Path, overrides: Sequence[str]) -> Subject:
     from trainctl.jobs.evaluation import check_replaceable
 
@@ -361,7 +323,8 @@ def _subject(found: Path, overrides: Sequence[str]) -> Subject:
     if checkpoint.quantization is not None:
         parent = checkpoint.quantization.parents.weights
         raise UsageError(
-            f"{found}: is quantized already", hint=f"quantize the float model it was made from: weights {parent[:16]}..."
+            f"{found}: is quantized already",
+            hint=f"quantize the float model it was made from: weights {parent[:16]}...",
         )
     loaded = on_cpu(config_of(checkpoint, found, overrides))
     return Subject.build(found, checkpoint, loaded, None, None)

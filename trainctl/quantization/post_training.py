@@ -66,9 +66,7 @@ class PostTraining:
     def __init__(self, model: Module, batches: Sequence[Any], settings: Settings) -> None:
         self.model, self.settings = copy.deepcopy(model).eval(), settings
         _check_weights(self.model)
-        selection: Selection = select(
-            self.model, batches[0], settings.method, settings.bits, settings.exclude
-        )
+        selection: Selection = select(self.model, batches[0], settings.method, settings.bits, settings.exclude)
         self.choices, self._next = selection.choices, selection.next_layer
         self._modules = dict(self.model.named_modules())
         chosen = [each for each in self.choices if each.scheme is not None]

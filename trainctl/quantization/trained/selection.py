@@ -11,8 +11,8 @@ from trainctl import nn
 from trainctl.backend import dtypes
 from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.weight_only import weight_names
-from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.quantization.dataflow import Dataflow
+from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.storage.quantization_record import Method, Scheme
 
 INTEGER = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -164,7 +164,9 @@ def _with_chain(choice: Choice, rest: Sequence[str], modules: dict[str, Any]) ->
     return Choice(choice.name, choice.module, choice.scheme, "", norm, relu)
 
 
-def _next_layers(choices: Sequence[Choice], modules: dict[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _next_layers(
+    choices: Sequence[Choice], modules: dict[str, Any], pairs: Sequence[tuple[str, str]]
+) -> dict[str, str]:
     after = dict(pairs)
     static = {each.name for each in choices if each.scheme == "static"}
     found = {}
