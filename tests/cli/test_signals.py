@@ -69,9 +69,10 @@ def trainctl(folder: Path, *words: str, at: str = "", call: int = 0, signum: int
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a config, and the run of it that nobody interrupts."""
+    """A folder with a config, samples, and the run of it that nobody interrupts."""
     folder = tmp_path_factory.mktemp("signals")
     write_config(folder)
+    np.save(folder / "many.npy", np.zeros((10, 28, 28), np.uint8))
     assert trainctl(folder, "train", "tiny.yaml", "train.compile=false", "-o", "runs/whole", "-q").returncode == 0
     return folder
 
@@ -117,7 +118,7 @@ def test_a_signal_while_a_resumed_run_is_set_up_leaves_it_as_it_was(folder: Path
     assert sha256(folder / "runs/resumed") == before
 
 
-@pytest.mark.parametrize("place", ["set-up", "middle", "validation"])
+@pytest.mark.parametrize("place", PLACES)
 def test_a_second_signal_quits_at_once(folder: Path, place: str):
     at, call, _, _ = PLACES[place]
     words = ("train", "tiny.yaml", "train.compile=false", "-o", f"runs/twice-{place}", "-q")
@@ -162,7 +163,6 @@ OTHERS = {
 )
 def test_a_signal_elsewhere_leaves_nothing_half_written(folder: Path, place: str, signum: signal.Signals):
     at, call, words = OTHERS[place]
-    np.save(folder / "many.npy", np.zeros((10, 28, 28), np.uint8))
     before, runs = sorted(folder.iterdir()), sorted(folder.glob("runs/*"))
     stopped = trainctl(folder, *words.split(), at=at, call=call, signum=signum)
     assert stopped.returncode == 128 + signum
@@ -173,7 +173,6 @@ def test_a_signal_elsewhere_leaves_nothing_half_written(folder: Path, place: str
 
 
 def test_an_interrupted_prediction_leaves_whole_lines_and_the_old_file(folder: Path):
-    np.save(folder / "many.npy", np.zeros((10, 28, 28), np.uint8))
     (folder / "kept.jsonl").write_text("old\n")
     at, call, _ = OTHERS["predict"]
     for target in ("-", "kept.jsonl"):

@@ -7,7 +7,7 @@ from trainctl.autograd.ops.windows import Sizes
 from trainctl.backend import affine, integer_products
 from trainctl.backend.affine import QParams
 from trainctl.backend.arrays import Array
-from trainctl.backend.integer_products import Finish
+from trainctl.backend.integer_products import Finish, IntegerWeights
 
 
 class QuantizeLinear(Op):
@@ -41,9 +41,21 @@ class QuantizedLinear(Op):
     decides_dtype = True
     finish: Finish
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, out: Array | None = None) -> Array:
         """Return the output."""
-        return integer_products.linear(x, self.finish)
+        return integer_products.linear(x, self.finish, out)
+
+
+class DynamicQuantizedLinear(Op):
+    """Float numbers ``[*, K]``, each row on a grid of its own, with weights ``[N, K]``, and a float32 bias: ``[*, N]``."""
+
+    differentiable = False
+    decides_dtype = True
+    weights: IntegerWeights
+
+    def forward(self, x: Array, *bias: Array) -> Array:
+        """Return the output, float32."""
+        return integer_products.dynamic_linear(x, self.weights, *bias)
 
 
 class QuantizedConvolution(Op):
@@ -57,6 +69,6 @@ class QuantizedConvolution(Op):
     dilation: Sizes
     groups: int
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, out: Array | None = None) -> Array:
         """Return the output."""
-        return integer_products.convolution(x, self.finish, self.stride, self.padding, self.dilation, self.groups)
+        return integer_products.convolution(x, self.finish, self.stride, self.padding, self.dilation, self.groups, out)

@@ -1,0 +1,1 @@
+"""What :mod:`trainctl.backend.integer_products` is made of."""

@@ -1,0 +1,1 @@
+"""Layers in a row that are quantized as one."""
