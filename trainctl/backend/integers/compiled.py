@@ -22,7 +22,6 @@ from trainctl.backend.integers.weights import IntegerWeights
 Call = Callable[[], Any]
 
 _ROWS = 32  # whose sums are in the cache together
-_TOGETHER = 128  # sums, at most, that are finished in one go
 _LARGE = 1 << 20  # multiplications from which work is worth a part of its own
 _PARTS = 16  # at most
 _COPIED = 1 << 14  # bytes of rows that are copied at a time
@@ -94,14 +93,13 @@ class Layer:
             width = len(packed) // groups * tile.lanes()
         start = finish.offset - self.zero_code * codes.sum(1, dtype=numpy.int64)
         multiplier = numpy.zeros(outputs, numpy.float32) if sums else finish.multiplier
-        flat = max(1, min(_ROWS, _TOGETHER // width)) if width == each and groups == 1 else 1
         self.arguments = (
             (groups, run, each),
             runs,
             packed,
             taps,
             _spread(start.astype(numpy.int32), groups, width),
-            numpy.tile(_spread(multiplier, groups, width), flat),
+            _spread(multiplier, groups, width),
             _limits(finish),
             loops.SUMS if sums else _how(finish),
         )
@@ -190,15 +188,20 @@ def linear(x: Array, finish: Finish, out: Array, sums: bool = False) -> list[Cal
     def part(rows: slice) -> Call:
         count = rows.stop - rows.start
         if direct:
-            flat = seen[rows].reshape(-1)
-            return partial(
-                loops.rows_of, flat, layer.arguments[1], depth, rows.start, count, layer.arguments, layer.sums(), target
-            )
+            flat, starts = seen[rows].reshape(-1), _whole_tiles(numpy.arange(count) * depth)
+            return partial(loops.rows_of, flat, starts, rows.start, count, layer.arguments, layer.sums(), target)
         width = max(1, -(-depth // tile.TOGETHER)) * tile.TOGETHER
-        room = numpy.zeros((max(1, min(count, _COPIED // width)), width), numpy.uint8)
-        return partial(loops.linear, seen[rows], room, flip, rows.start, layer.arguments, layer.sums(), target)
+        room = numpy.zeros((-(-min(count, max(1, _COPIED // width)) // _ROWS) * _ROWS, width), numpy.uint8)
+        starts = numpy.arange(len(room)) * width
+        return partial(loops.linear, seen[rows], room, flip, starts, rows.start, layer.arguments, layer.sums(), target)
 
     return [part(rows) for rows in _parts(len(x), out.size * depth)]
+
+
+def _whole_tiles(starts: Array) -> Array:
+    """Return where rows begin, with the last one again until there are whole tiles."""
+    more = -len(starts) % tile.rows()
+    return numpy.concatenate([starts, numpy.full(more, starts[-1])]) if more else starts
 
 
 class _Geometry:
@@ -248,18 +251,28 @@ def convolution(image: Array, finish: Finish, places: Places, groups: int, out: 
     key = "convolution", flip, places, channels, groups
     if key not in finish.made:
         geometry = _Geometry(places, channels, groups)
-        finish.made[key] = geometry.starts, Layer(last, flip, geometry.runs, geometry.run, groups)
+        finish.made[key] = _whole_tiles(geometry.starts), Layer(last, flip, geometry.runs, geometry.run, groups)
     starts, layer = finish.made[key]
     whole = [1] * (3 - len(places.kernel))
-    seen = _bytes(image).reshape(len(image), *whole, *image.shape[1:])
-    shape, above = (*whole, *places.padded, channels), (*(0 for _ in whole), *places.padding)
-    target = _out(rows)
+    seen, rest = _as_lines(_bytes(image)), (*whole, *places.padded[:-1])
+    seen = seen.reshape(len(image), *whole, *seen.shape[1:])
+    shape = (*rest, places.padded[-1] * channels)
+    above = (*(0 for _ in whole), *places.padding[:-1], places.padding[-1] * channels)
+    count, target = math.prod(places.counts), _out(rows)
 
     def part(some: slice) -> Call:
         room = numpy.empty(math.prod(shape) + _BEYOND, numpy.uint8)
-        first, code = some.start * starts.size, (flip, layer.zero_code)
+        lines, code = (some.start * count, count), (flip, layer.zero_code)
         return partial(
-            loops.convolve, seen[some], room, shape, above, code, starts, first, layer.arguments, layer.sums(), target
+            loops.convolve, seen[some], room, shape, above, code, starts, lines, layer.arguments, layer.sums(), target
         )
 
     return [part(some) for some in _parts(len(image), out.size * layer.depth)]
+
+
+def _as_lines(image: Array) -> Array:
+    """Return ``[N, *spatial, C]`` with its last two dims as one, ``[N, *, 1, W * C]``, if they lie so."""
+    *lead, across, channels = image.shape
+    if image.strides[-1] != 1 or image.strides[-2] != channels:
+        return image
+    return numpy.lib.stride_tricks.as_strided(image, (*lead, 1, across * channels), (*image.strides[:-2], 1, 1))
