@@ -77,34 +77,6 @@ def multiply_each(image: Any, at: Any, row: Any, count: Any, runs: Any, taps: An
             each(image, at, row + top, runs, taps, start, sums[top : top + tall], left)
 
 
-@jit.kernel(f"void(u1[::1], i8[::1], i8, i8, {_LAYER}, i4[:,::1], {_OUT})")
-def rows_of(image: Any, starts: Any, first: Any, count: Any, layer: Any, sums: Any, out: Any) -> None:
-    """Leave a layer's output for what rows see of an image.
-
-    Args:
-        image: codes.
-        starts: where each row begins, of as many as whole tiles have.
-        first: the number of the first row in the output.
-        count: how many rows there are.
-        layer: see :data:`_LAYER`.
-        sums: scratch, some tiles of rows.
-        out: see :data:`_OUT`.
-    """
-    (groups, inputs, _), runs, panels, taps, start, _, _, _ = layer
-    many, words = panels.shape[0] // groups, panels.shape[1] // max(1, runs.size)
-    tall = vector() // 2
-    for top in range(0, count, sums.shape[0]):
-        some = min(sums.shape[0], count - top)
-        tiles = (some + tall - 1) // tall * tall
-        if taps.size > 0:
-            multiply_each(image, starts, top, tiles, runs, taps, start, sums)
-        else:
-            for g in range(groups):
-                seen = panels[g * many : (g + 1) * many]
-                multiply(image, g * inputs, starts, top, tiles, runs, words, seen, start, sums, g * many)
-        finish(sums, some, first + top, layer, out)
-
-
 @jit.kernel("void(u1[:,:,:,:], u1[:,:,::1], UniTuple(i8, 3), i8)")
 def place(given: Any, padded: Any, above: Any, flip: Any) -> None:
     """Copy an image ``[D, H, W, C]`` into its place in a padded one; ``flip``: 128 if the codes are int8's."""
@@ -128,41 +100,38 @@ def place(given: Any, padded: Any, above: Any, flip: Any) -> None:
     f"void(u1[:,:,:,:,:], u1[::1], UniTuple(i8, 3), UniTuple(i8, 3), UniTuple(i8, 2), i8[::1], UniTuple(i8, 2), {_LAYER},"
     f" i4[:,::1], {_OUT})"
 )
-def convolve(
+def compute(
     images: Any, room: Any, shape: Any, above: Any, code: Any, starts: Any, rows: Any, layer: Any, sums: Any, out: Any
 ) -> None:
-    """Leave a convolution of ``images [N, D, H, W, C]``, which may lie in any way, in rows.
+    """Leave a layer's output for what the rows of each of ``images [N, D, H, W, C]`` see.
 
     Args:
-        images: codes; the last two dims may be one.
+        images: codes, which may lie in any way; the last two dims may be one. If there are none, ``room`` is the image.
         room: for an image with its padding, and for what is read beyond its end.
         shape: of that image, ``[D, H, W * C]``.
         above: how much of it is before the image, along each dim.
         code: 128 if the codes are int8's, else 0; and what stands for 0 then.
-        starts: where each place's window begins in that image, of as many as whole tiles have.
-        rows: the number of the first row, and how many each image has.
-        layer: as of :func:`rows_of`, like the rest.
-        sums: scratch.
-        out: the output.
+        starts: where each row begins in that image, of as many as whole tiles have.
+        rows: the number of the first row in the output, and how many each image has.
+        layer: see :data:`_LAYER`.
+        sums: scratch, some tiles of rows.
+        out: see :data:`_OUT`.
     """
-    room[:] = numpy.uint8(code[1])
-    padded = room[: shape[0] * shape[1] * shape[2]].reshape(shape)
-    for number in range(images.shape[0]):
-        place(images[number], padded, above, code[0])
-        rows_of(room, starts, rows[0] + number * rows[1], rows[1], layer, sums, out)
-
-
-@jit.kernel(f"void(u1[:,:], u1[:,::1], i8, i8[::1], i8, {_LAYER}, i4[:,::1], {_OUT})")
-def linear(x: Any, room: Any, flip: Any, starts: Any, first: Any, layer: Any, sums: Any, out: Any) -> None:
-    """Leave a linear layer's output for rows ``x [M, K]``, copied to ``room`` some at a time; ``flip`` as of :func:`place`.
-
-    ``room`` has whole tiles of rows, of which ``starts`` says where they begin; the rest as of :func:`rows_of`.
-    """
-    flat, change = room.reshape(room.size), numpy.uint8(flip)
-    for top in range(0, x.shape[0], room.shape[0]):
-        some = min(room.shape[0], x.shape[0] - top)
-        for i in range(some):
-            line, found = room[i], x[top + i]
-            for k in range(found.size):
-                line[k] = found[k] ^ change
-        rows_of(flat, starts, first + top, some, layer, sums, out)
+    (groups, inputs, _), runs, panels, taps, start, _, _, _ = layer
+    many, words, tall = panels.shape[0] // groups, panels.shape[1] // max(1, runs.size), vector() // 2
+    is_placed = images.shape[0] == 0
+    if not is_placed:
+        room[:] = numpy.uint8(code[1])
+    for number in range(max(1, images.shape[0])):
+        if not is_placed:
+            place(images[number], room[: shape[0] * shape[1] * shape[2]].reshape(shape), above, code[0])
+        for top in range(0, rows[1], sums.shape[0]):
+            some = min(sums.shape[0], rows[1] - top)
+            tiles = (some + tall - 1) // tall * tall
+            if taps.size > 0:
+                multiply_each(room, starts, top, tiles, runs, taps, start, sums)
+            else:
+                for g in range(groups):
+                    seen = panels[g * many : (g + 1) * many]
+                    multiply(room, g * inputs, starts, top, tiles, runs, words, seen, start, sums, g * many)
+            finish(sums, some, rows[0] + number * rows[1] + top, layer, out)
