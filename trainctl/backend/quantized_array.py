@@ -246,6 +246,10 @@ class QuantizedBackend(Backend):
         """Return the numbers as float32."""
         return array.values
 
+    def as_pickled(self, array: Array) -> QuantizedArray:
+        """Return the codes with their grid."""
+        return array
+
     def copyto(self, target: Array, source: Any, casting: str = "same_kind") -> None:
         """Write codes, or numbers, into ``target``."""
         same = isinstance(source, QuantizedArray) and source.same_grid(target)

@@ -8,19 +8,9 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import (
-    binary,
-    cast,
-    check_broadcast,
-    check_some_tensor,
-    check_tensor,
-    checked,
-    is_weak,
-    number_first,
-    refuse,
-    result_type,
-    to_float,
-    wrapped,
-)
+    binary, cast, check_broadcast, check_some_tensor, check_tensor, checked, is_weak, number_first, refuse, result_type,
+    to_float, wrapped,
+)  # fmt: skip
 from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.tensor import Tensor
 
