@@ -345,7 +345,7 @@ class Tensor(ArrayHolder):
                     f"can't convert {self.device} device type tensor to numpy. "
                     "Use Tensor.cpu() to copy the tensor to host memory first."
                 )
-            raise TypeError(f"Got unsupported ScalarType {self.dtype.name}: use Tensor.float(), or dequantize(), first")
+            raise TypeError(f"Got unsupported ScalarType {self.dtype.name}: use float() or, if quantized, dequantize()")
         return self._xp.to_host(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:

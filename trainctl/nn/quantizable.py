@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.ops.quantization import dequantize
+from trainctl.autograd.tensor import Tensor
 from trainctl.nn import chain_attention
 from trainctl.nn.modules import multihead_attention
 from trainctl.nn.modules.linear import Linear

@@ -8,9 +8,19 @@ from typing import Any
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import (
-    binary, cast, check_broadcast, check_some_tensor, check_tensor, checked, is_weak, number_first, refuse, result_type,
-    to_float, wrapped,
-)  # fmt: skip
+    binary,
+    cast,
+    check_broadcast,
+    check_some_tensor,
+    check_tensor,
+    checked,
+    is_weak,
+    number_first,
+    refuse,
+    result_type,
+    to_float,
+    wrapped,
+)
 from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.tensor import Tensor
 
@@ -19,10 +29,7 @@ METHODS = (
     "divide=div subtract=sub true_divide=div"
 )
 IN_PLACE = "add sub mul div floor_divide neg pow clamp multiply=mul divide=div subtract=sub true_divide=div"
-FUNCTIONS = (
-    "add sub rsub mul div floor_divide neg pow conj maximum minimum clamp multiply=mul "
-    "divide=div subtract=sub true_divide=div"
-)
+FUNCTIONS = METHODS
 
 
 class Add(Op):
