@@ -43,7 +43,7 @@ class _Aliases:
         module.__spec__ = module.__spec__.loader_state
 
 
-sys.meta_path.insert(0, _Aliases())  # type: ignore[arg-type] # it has what the import system asks for
+sys.meta_path.insert(0, _Aliases())
 
 
 def __getattr__(name: str) -> Any:
