@@ -16,7 +16,7 @@ from trainctl.backend.quantized_dtypes import qint8, quint8
 Run = Callable[[list[Any]], Any]
 
 _MOVING = frozenset(["Clone", "TakeAt", "IndexSelect", "Gather", "SetAt"])
-_ORDERED = frozenset(["MaxAlong", "Amax", "ExtremeOfAll", "Order", "Extremes"])
+_ORDERED = frozenset(["Arg", "MaxAlong", "Amax", "ExtremeOfAll", "Order", "Extremes"])
 _COMPARING = frozenset(["Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"])
 _SAME_GRID = frozenset(
     ["ReLU", "Clamp", "Hardtanh", "LeakyReLU", "Elu", "Threshold", "Mean", "Gelu", "Deviation", "PReLU", "ConstantPad"]
