@@ -98,6 +98,14 @@ LogFormatOption = Annotated[
         rich_help_panel="Output",
     ),
 ]
+RuntimeOption = Annotated[
+    Literal["trainctl", "onnxruntime"],
+    typer.Option(
+        "--runtime",
+        metavar="trainctl|onnxruntime",
+        help="What runs the model; ONNX Runtime is the extra onnx.",
+    ),
+]
 QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.", rich_help_panel="Output"),

@@ -143,6 +143,10 @@ class Graph:
         """Return the node that has an output of this name."""
         return self._makers.get(name)
 
+    def producer(self, name: str) -> Node | None:
+        """Return the node that has an output of this name in the finished graph."""
+        return next((node for node in self.nodes if name in node.outputs), None)
+
     # -- constants ------------------------------------------------------------------------------------
 
     def constant(self, value: Any, dtype: Any = None, name: str = "constant") -> str:
