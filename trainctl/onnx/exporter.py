@@ -204,11 +204,13 @@ def _written(
 
 def _lowered(model: Any, traced: list[Traced], graph: Graph, outputs: list[str]) -> Written:
     from trainctl.onnx.converters import CONVERTERS
+    from trainctl.onnx.converters.few_bits import few_bit_weights
 
     for name in outputs:
         graph.unique(name)
     states = [*model.named_parameters(), *model.named_buffers()]
     graph.state_names = {id(tensor._array): name for name, tensor in reversed(states)}
+    graph.few_bits = few_bit_weights(model)
     lowering = Lowering(graph, [each.trace for each in traced], CONVERTERS)
     lowering.run()
     graph.module, graph.record = "", len(traced[0].trace.records)

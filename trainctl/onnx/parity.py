@@ -106,7 +106,7 @@ def compare(
             place = f"{name} at {axes[0].name} {batch}" if axes else name
             _check_shape(place, tensor, theirs[name])
             if not _note(report, _array(tensor), theirs[name], step):
-                where = _first_difference(model, called, written, inputs)
+                where = _first_difference(model, called, written, inputs, report)
                 raise ParityError(f"{place}: ONNX Runtime's output is another: {report}. {where}", hint=_HINT)
     return report
 
@@ -203,8 +203,11 @@ def difference(ours: Any, theirs: Any) -> float:
     return float("inf") if numpy.isnan(apart).any() else float(apart.max(initial=0.0)) / size
 
 
-def _first_difference(model: Any, called: tuple[Any, Any], written: Written, inputs: Mapping[str, Any]) -> str:
+def _first_difference(
+    model: Any, called: tuple[Any, Any], written: Written, inputs: Mapping[str, Any], report: Report
+) -> str:
     """Return in words which node is the first whose output differs from the op's that it was written for."""
+    allowed = TOLERANCE if report.tolerance is None else min(report.tolerance, TOLERANCE)
     results = trace(model, *called, keep=True).results or {}
     proto = protos.with_outputs(written.proto, [node.outputs for node in written.graph.nodes])
     session = Session(protos.to_bytes(proto))
@@ -214,6 +217,6 @@ def _first_difference(model: Any, called: tuple[Any, Any], written: Written, inp
     theirs = session.run(inputs, list(dict.fromkeys(name for _, name in wanted)))
     for value, name in wanted:
         node = written.graph.producer(name)
-        if node is not None and value in results and not difference(results[value], theirs[name]) <= TOLERANCE:
+        if node is not None and value in results and not difference(results[value], theirs[name]) <= allowed:
             return f"The first node that differs is {node.name} ({node.kind})"
     return "No single node differs: it is in what ONNX Runtime joins"

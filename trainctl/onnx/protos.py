@@ -78,7 +78,7 @@ def model_of(
         name,
         [_value(onnx, *each) for each in inputs],
         [_value(onnx, *each) for each in outputs],
-        [onnx.numpy_helper.from_array(array, each) for each, array in graph.initializers.items()],
+        [_tensor(onnx, each, array, each in graph.halves) for each, array in graph.initializers.items()],
     )
     model = onnx.helper.make_model(
         proto,
@@ -89,6 +89,15 @@ def model_of(
     )
     onnx.helper.set_model_props(model, dict(metadata))
     return model
+
+
+def _tensor(onnx: Any, name: str, array: Any, is_half: bool) -> Any:
+    """Return an initializer; codes of 4 bits are two to a byte, the first in the low half."""
+    if not is_half:
+        return onnx.numpy_helper.from_array(array, name)
+    flat = numpy.append(array.ravel(), numpy.zeros(array.size % 2, array.dtype)).astype(numpy.uint8) & 15
+    kind = onnx.TensorProto.UINT4 if array.dtype == numpy.uint8 else onnx.TensorProto.INT4
+    return onnx.helper.make_tensor(name, kind, array.shape, (flat[::2] | flat[1::2] << 4).tobytes(), raw=True)
 
 
 def _node(onnx: Any, node: Any) -> Any:
