@@ -55,7 +55,7 @@ InitFromOption = Annotated[
     typer.Option(
         "--init-from",
         metavar="PATH",
-        help="Begin with the weights of a run, a checkpoint or a safetensors file.",
+        help="Begin with the weights of a run, a checkpoint, a safetensors file or an ONNX model.",
         rich_help_panel="Config",
     ),
 ]

@@ -215,9 +215,11 @@ def _lowered(model: Any, traced: list[Traced], graph: Graph, outputs: list[str])
     lowering.run()
     graph.module, graph.record = "", len(traced[0].trace.records)
     values = values_in(traced[0].trace.result)
-    for value, name in zip(values, outputs, strict=True):
+    for value in values:
         lowering.operand(value.number)
-        graph.output(lowering.read(value.number), name)
+    made = [lowering.read(value.number) for value in values]  # all of them before the first gets another name
+    for before, name in zip(made, outputs, strict=True):
+        graph.output(graph.renamed.get(before, before), name)
     graph.pruned(outputs)
     return Written(graph, lowering, traced, outputs)
 
