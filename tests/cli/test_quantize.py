@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -14,14 +15,29 @@ import pytest
 
 from tests.cli.command import TRAINCTL, environment, trainctl
 from tests.train.test_checkpoint import write
+from tests.train.tiny import write_config
 from trainctl.cli.main import main
 from trainctl.train.checkpoint import INDEX, read_checkpoint
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run in it."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_config(Path())
+        assert main(["train", "tiny.yaml", "-q"]) == 0
+    return folder
+
+
 @pytest.fixture
-def trained(workspace):
-    assert main(["train", "tiny.yaml", "-q"]) == 0
-    return workspace
+def trained(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, a copy of that."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def quantize(*words: str) -> int:

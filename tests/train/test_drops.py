@@ -27,7 +27,9 @@ def answers(right: list[bool]) -> tuple[object, object]:
 
 
 def drop_of(ours: list[bool], theirs: list[bool]) -> Drop:
-    both = [observed("accuracy", nn.CrossEntropyLoss(), {"accuracy": Accuracy()}, answers(each)) for each in (ours, theirs)]
+    both = [
+        observed("accuracy", nn.CrossEntropyLoss(), {"accuracy": Accuracy()}, answers(each)) for each in (ours, theirs)
+    ]
     return worst_drop(*both)
 
 
