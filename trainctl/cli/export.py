@@ -78,7 +78,10 @@ def export(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a trained model as ONNX, safetensors or NumPy arrays; ONNX is compared with the model first."""
+    """Write a trained model as ONNX, safetensors or NumPy arrays.
+
+    ONNX is compared with the model first: on ONNX Runtime, its outputs must be the model's.
+    """
     from trainctl.errors import UsageError
     from trainctl.jobs import run_export
 
