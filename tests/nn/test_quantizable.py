@@ -66,14 +66,18 @@ def test_its_layers_can_be_quantized():
 
 
 def test_codes_from_its_layers_are_numbers_to_the_scores():
-    apart = nn.quantizable.MultiheadAttention(8, 2)
-    for name in ("linear_Q", "linear_K", "linear_V"):
+    wanted = nn.quantizable.MultiheadAttention(8, 2, bias=False)
+    apart = copy.deepcopy(wanted)
+    for name in ("linear_Q", "linear_K", "linear_V", "out_proj"):
         layer = nn.quantized.Linear(8, 8)
         layer.set_weight_bias(nn.quantized.observed.by_rows(getattr(apart, name).weight.detach()), None)
         layer.scale, layer.zero_point = 0.03, 128
         setattr(apart, name, layer)
+    apart.quant_attn_output = nn.quantized.Quantize(0.03, 128, trainctl.quint8)
     x = trainctl.quantize_per_tensor(trainctl.randn(5, 3, 8), 0.03, 128, trainctl.quint8)
-    assert apart(x, x, x)[0].dtype is trainctl.float32
+    y, weights = apart(x, x, x)
+    assert (y.dequantize() - wanted(x.dequantize(), x.dequantize(), x.dequantize())[0]).abs().max() < 0.1
+    assert (y.dtype, weights.dtype) == (trainctl.quint8, trainctl.float32)
 
 
 def test_other_layers_are_refused():
