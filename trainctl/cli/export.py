@@ -78,7 +78,7 @@ def export(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a trained model as ONNX, safetensors or NumPy arrays; ONNX is compared with the model first."""
+    """Write a trained model as ONNX, or its weights alone."""
     from trainctl.errors import UsageError
     from trainctl.jobs import run_export
 
