@@ -31,7 +31,7 @@ def bias_correction(
     out. An error is that of the whole model up to the layer; PyTorch's is that of the layer alone.
 
     Args:
-        float_model: what the quantized model is to be like.
+        float_model: what the quantized model is to be like, layer by layer: of an equalized model, that one.
         quantized_model: its layers have the same names; their biases are changed.
         img_data: batches: a tensor; a tuple or list whose first element is the model's input; a dict of inputs by name.
         target_modules: types of the quantized model's layers that are corrected; default: those with a bias, without an
