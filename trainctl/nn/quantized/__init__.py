@@ -1,0 +1,1 @@
+"""Quantized layers, under the names of PyTorch's ``torch.ao.nn.quantized``."""
