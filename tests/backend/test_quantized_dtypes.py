@@ -83,5 +83,7 @@ test_script = scripts.test()
 def test_no_tensor_is_made_of_codes_without_a_scale(how):
     import trainctl
 
-    with pytest.raises(RuntimeError, match=r"needs a scale and a zero point; make it with trainctl\.quantize_per_tensor"):
+    with pytest.raises(
+        RuntimeError, match=r"needs a scale and a zero point; make it with trainctl\.quantize_per_tensor"
+    ):
         getattr(trainctl, how)(2, dtype=trainctl.qint8)

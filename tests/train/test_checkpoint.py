@@ -201,7 +201,7 @@ def test_many_damaged_tensors_stay_one_line(tmp_path: Path):
         ('{"schema_version": 1}', "checksum does not match"),
         ('{"schema_version": 1, "sha256": 1e999}', "not JSON: the number 1e999 is too large"),
         ('{"schema_version": true}', "no schema_version"),
-        ('{"schema_version": 2}', "schema_version 2; trainctl .* reads up to 1"),
+        ('{"schema_version": 3}', "schema_version 3; trainctl .* reads up to 2"),
     ],
 )
 def test_another_index_is_refused(saved: Path, text: str, message: str):

@@ -114,7 +114,7 @@ def test_it_is_the_same_every_time():
 def test_many_samples_are_drawn_in_groups(monkeypatch: pytest.MonkeyPatch):
     ours, theirs, target = noisy(0, 0.02, 5000)
     whole = compared("loss", ours, theirs, target, None)
-    monkeypatch.setattr("trainctl.train.significance.UNITS", 1000)
+    monkeypatch.setattr("trainctl.train.resampling.UNITS", 1000)
     grouped = compared("loss", ours, theirs, target, None)
     assert grouped.difference == pytest.approx(whole.difference, rel=1e-12)
     assert grouped.interval == pytest.approx(whole.interval, abs=0.2 * (whole.interval[1] - whole.interval[0]))

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy
 from numpy import ndarray
 
+from trainctl.autograd.on_codes import run_on_codes
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend.arrays import NUMPY, Array, Backend, backend_of
 from trainctl.backend.bfloat16 import BFloat16Array, narrow_result, wide_argument
+from trainctl.backend.quantized_array import QuantizedArray
 
 _sequence = itertools.count()
 _new_tensor = Tensor.__new__
@@ -241,7 +243,9 @@ def _forward_quietly(node: Op, arrays: list[Any]) -> Any:
 
 
 def _run_elsewhere(node: Op, arrays: list[Any]) -> Any:
-    """Run an op on arrays that are not NumPy's: a device's, or bfloat16."""
+    """Run an op on arrays that are not NumPy's: a device's, bfloat16, or codes with a grid."""
+    if any(isinstance(each, QuantizedArray) for each in arrays):
+        return run_on_codes(node, arrays, lambda operands: _forward_quietly(node, operands))
     if not any(isinstance(each, BFloat16Array) for each in arrays):
         node.xp = _common_backend(arrays)
         return _forward_quietly(node, arrays)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from trainctl.nn import functional, init, utils
 from trainctl.nn.modules.activation import (
     CELU,
@@ -306,3 +309,11 @@ __all__ = [
     "init",
     "utils",
 ]  # fmt: skip
+
+_WHEN_ASKED_FOR = ("intrinsic", "qat", "quantized")  # what most programs do without
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHEN_ASKED_FOR:
+        return importlib.import_module(f"trainctl.nn.{name}")
+    raise AttributeError(f"module 'trainctl.nn' has no attribute {name!r}")

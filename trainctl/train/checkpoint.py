@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, Va
 from trainctl.errors import CheckpointError
 from trainctl.storage.files import Bytes
 from trainctl.storage.packing import Arrays, check_packed
+from trainctl.storage.quantization_record import QuantizationRecord
 from trainctl.train.checkpoint_files import (
     ANOTHER,
     FileSum,
@@ -29,7 +30,8 @@ from trainctl.train.checkpoint_files import (
 )
 from trainctl.version import __version__
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 where there is no ``quantization``: a trainctl that knows nothing of it reads that as ever."""
 MODEL, STATE, INDEX = "model.safetensors", "state.safetensors", "checkpoint.json"
 
 _EXACT = ConfigDict(extra="forbid")
@@ -93,6 +95,7 @@ class Checkpoint:
         state: the state of the optimizer, its schedule and the random stream, packed (see :mod:`trainctl.storage.packing`).
         arrays: the arrays that ``state`` refers to.
         version: the version of trainctl that wrote it.
+        quantization: how the weights became codes; None where they are numbers.
     """
 
     config: str
@@ -103,6 +106,7 @@ class Checkpoint:
     state: Any
     arrays: Arrays
     version: str = __version__
+    quantization: QuantizationRecord | None = None
 
 
 class _Files(Part):
@@ -121,6 +125,7 @@ class _Index(Part):
     state: Any
     files: _Files
     config: Annotated[str, Field(max_length=1 << 20)]
+    quantization: QuantizationRecord | None = None
 
 
 def encode(checkpoint: Checkpoint) -> dict[str, list[Bytes]]:
@@ -132,8 +137,9 @@ def encode(checkpoint: Checkpoint) -> dict[str, list[Bytes]]:
     try:
         model, model_sum = encode_arrays(checkpoint.model)
         state, state_sum = encode_arrays(checkpoint.arrays)
+        record = checkpoint.quantization
         index = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1 if record is None else SCHEMA_VERSION,
             "trainctl_version": __version__,
             "threads": checkpoint.threads,
             "kernels": checkpoint.kernels,
@@ -141,6 +147,7 @@ def encode(checkpoint: Checkpoint) -> dict[str, list[Bytes]]:
             "state": checkpoint.state,
             "files": {MODEL: model_sum, STATE: state_sum},
             "config": checkpoint.config,
+            **({} if record is None else {"quantization": record.plain()}),
         }
         return {MODEL: model, STATE: state, INDEX: [dump_index(index)]}
     except ValueError as error:
@@ -176,6 +183,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         index.state,
         arrays,
         index.trainctl_version,
+        index.quantization,
     )
 
 
@@ -229,6 +237,15 @@ def weights_sha256(path: Path) -> str:
     return _read_index(path / INDEX).files.model.sha256
 
 
+def read_quantization(path: Path) -> QuantizationRecord | None:
+    """Return how a checkpoint was quantized, of which only ``checkpoint.json`` is read; None where it was not.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    return _read_index(path / INDEX).quantization
+
+
 def _read_index(path: Path) -> _Index:
     fields = read_index(path, SCHEMA_VERSION)
     try:
@@ -240,6 +257,8 @@ def _read_index(path: Path) -> _Index:
     wrong = _contradiction(index.progress)
     if wrong:
         raise CheckpointError(f"{path}: progress: {wrong}", hint=ANOTHER)
+    if index.quantization is not None and index.schema_version < SCHEMA_VERSION:
+        raise CheckpointError(f"{path}: schema_version {index.schema_version} has no quantization", hint=ANOTHER)
     return index
 
 

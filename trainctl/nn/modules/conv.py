@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
 
 from trainctl.autograd.ops.creation import empty
-from trainctl.autograd.ops.windows import as_sizes
+from trainctl.autograd.ops.windows import Sizes, as_sizes
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn import functional as F
 from trainctl.nn import init
@@ -42,7 +42,7 @@ class _Conv(Module):
         dtype: Any,
     ) -> None:
         super().__init__()
-        _check(in_channels, out_channels, groups, padding, stride, padding_mode, self.dims)
+        check_options(in_channels, out_channels, groups, padding, stride, padding_mode, self.dims)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = as_sizes(kernel_size, self.dims, "kernel_size")
         self.stride = as_sizes(stride, self.dims, "stride")
@@ -82,7 +82,7 @@ class _Conv(Module):
         return ", ".join(parts)
 
 
-def _check(
+def check_options(
     in_channels: int, out_channels: int, groups: int, padding: Any, stride: Any, padding_mode: str, dims: int
 ) -> None:
     """Raise ValueError, saying what to change, if a convolution's options do not fit together."""
@@ -127,17 +127,18 @@ class _PlainConv(_Conv):
         """Return the convolution of ``input``."""
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._sides(), self.padding_mode), 0
+            input, padding = F.pad(input, padded_sides(self.dilation, self.kernel_size, padding), self.padding_mode), 0
         return type(self).function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _sides(self) -> list[int]:
-        """Return what is to be padded before and after each spatial dim, the last dim first."""
-        whole = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-        if isinstance(self.padding, str):
-            pairs = [(each // 2, each - each // 2) if self.padding == "same" else (0, 0) for each in whole]
-        else:
-            pairs = [(each, each) for each in self.padding]
-        return [side for pair in reversed(pairs) for side in pair]
+
+def padded_sides(dilation: Sizes, kernel_size: Sizes, padding: Sizes | str) -> list[int]:
+    """Return what is to be padded before and after each spatial dim, the last dim first."""
+    whole = [d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True)]
+    if isinstance(padding, str):
+        pairs = [(each // 2, each - each // 2) if padding == "same" else (0, 0) for each in whole]
+    else:
+        pairs = [(each, each) for each in padding]
+    return [side for pair in reversed(pairs) for side in pair]
 
 
 class Conv1d(_PlainConv):
