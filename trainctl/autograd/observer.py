@@ -65,6 +65,9 @@ class Observer:
     def saw_read(self, what: str) -> None:
         """Elements were read as Python values."""
 
+    def saw_switch(self, switch: Tensor) -> None:
+        """The one element of a tensor decided what is done next."""
+
     def effect(self, call: Callable[[], Any], what: str) -> Any:
         """Run something that acts on tensors outside ops: an optimizer's step."""
         return call()

@@ -44,6 +44,16 @@ def note_read(what: str) -> None:
         state.watcher.saw_read(what)
 
 
+def is_on(switch: Any) -> bool:
+    """Return whether the one element of a tensor is not 0, as a choice between two ways to go on.
+
+    The observer is told, so that what it wrote down holds only as long as the element stays as it is.
+    """
+    if state.watcher is not None:
+        state.watcher.saw_switch(switch)
+    return bool(switch._array.item())
+
+
 def quietly(function: Callable[..., Any]) -> Callable[..., Any]:
     """Run ``function`` with NumPy's floating-point warnings off, for every op inside it."""
 

@@ -76,9 +76,12 @@ class Plan:
     # -- being replayed -------------------------------------------------------------------------------
 
     def still_holds(self) -> bool:
-        """Return whether every tensor that the step reads without being given it is where it was."""
+        """Return whether every tensor that the step reads without being given it is where it was, every switch as it was."""
         for tensor, array in self.kept:
             if tensor._array is not array:
+                return False
+        for switch, element in self.trace.switches:
+            if switch._array.item() != element:
                 return False
         for leaf, empty in self._assumed:
             if (leaf._grad is None) is not empty:

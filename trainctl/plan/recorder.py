@@ -116,6 +116,16 @@ class Recorder(Observer):
         """A value read in Python may decide anything."""
         self.refuse(f"{what} reads a value")
 
+    def saw_switch(self, switch: Tensor) -> None:
+        """Note what the step is only right for; a switch that it sets itself may be another the next time."""
+        written = {each.inputs[0].root for each in self.trace.records if isinstance(each, Write)}
+        value = self._values.get(id(switch._array))
+        if id(switch._array) in self._fresh or (
+            value is not None and (value.origin == "made" or value.root in written)
+        ):
+            self.refuse("a switch that is read is made in the step")
+        self.trace.switches.append((switch, switch._array.item()))
+
     def effect(self, call: Callable[[], Any], what: str) -> Any:
         """Run something outside ops without looking, and write down that it is to be run again."""
         state.watcher = None

@@ -130,6 +130,7 @@ class Trace:
         values: every array, in order of appearance.
         result: what the step returned, with :class:`Returned` in place of tensors.
         modules: the modules that were called.
+        switches: tensors of one element that were read to decide what to do, each with the element.
         reason: why it cannot be replayed, with the line that is the cause; None if it can.
     """
 
@@ -137,6 +138,7 @@ class Trace:
     values: list[Value] = field(default_factory=list)
     result: Any = None
     modules: list[Any] = field(default_factory=list)
+    switches: list[tuple[Tensor, Any]] = field(default_factory=list)
     reason: str | None = None
 
     def same_as(self, other: Trace) -> bool:
