@@ -125,10 +125,14 @@ class _PlainConv(_Conv):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the convolution of ``input``."""
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the convolution of ``input`` with other weights."""
         padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, padded_sides(self.dilation, self.kernel_size, padding), self.padding_mode), 0
-        return type(self).function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return type(self).function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 def padded_sides(dilation: Sizes, kernel_size: Sizes, padding: Sizes | str) -> list[int]:

@@ -124,7 +124,12 @@ def _comparing(pairs: Sequence[tuple[Choice, Any, Any, Noise]]) -> Iterator[None
             given.append((args, kwargs))
 
         def compare(
-            module: Any, args: Any, output: Any, given: list[Any] = given, quantized: Any = quantized, noise: Noise = noise
+            module: Any,
+            args: Any,
+            output: Any,
+            given: list[Any] = given,
+            quantized: Any = quantized,
+            noise: Noise = noise,
         ) -> None:
             own_args, own_kwargs = given.pop()
             for expected, found in zip(tensors_in(output), tensors_in(quantized(*own_args, **own_kwargs)), strict=True):

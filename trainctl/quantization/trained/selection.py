@@ -162,7 +162,9 @@ def _with_chain(choice: Choice, rest: Sequence[str], modules: dict[str, Any]) ->
     return Choice(choice.name, choice.module, choice.scheme, "", norm, relu)
 
 
-def _next_layers(choices: Sequence[Choice], modules: dict[str, Any], pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _next_layers(
+    choices: Sequence[Choice], modules: dict[str, Any], pairs: Sequence[tuple[str, str]]
+) -> dict[str, str]:
     after = dict(pairs)
     static = {each.name for each in choices if each.scheme == "static"}
     found = {}

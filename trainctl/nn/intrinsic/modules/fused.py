@@ -13,11 +13,11 @@ from trainctl.nn.modules.linear import Linear
 from trainctl.nn.modules.module import Module
 
 
-class _FusedModule(Sequential):
-    """Marks what quantization takes as one."""
+class _FusedModule(Module):
+    """Marks what quantization takes as one, and does not look into."""
 
 
-class _Kinds(_FusedModule):
+class _Kinds(Sequential, _FusedModule):
     """Layers of given kinds; they keep their own parameters, and are called one after the other.
 
     Raises:
@@ -184,7 +184,7 @@ class LinearTanh(_Kinds):
         super().__init__(linear, tanh)
 
 
-class ConvAdd2d(_FusedModule):
+class ConvAdd2d(Sequential, _FusedModule):
     """``add(conv(x1), x2)`` of a Conv2d and any function of two tensors."""
 
     def __init__(self, conv: Module, add: Any) -> None:
@@ -196,7 +196,7 @@ class ConvAdd2d(_FusedModule):
         return self.add(self[0](x1), x2)
 
 
-class ConvAddReLU2d(_FusedModule):
+class ConvAddReLU2d(Sequential, _FusedModule):
     """``relu(add(conv(x1), x2))`` of a Conv2d and any function of two tensors."""
 
     def __init__(self, conv: Module, add: Any, relu: Module) -> None:

@@ -1,0 +1,1 @@
+"""Layers in a row, their weights rounded while they train."""

@@ -1,0 +1,1 @@
+"""Layers whose weights are rounded while they train."""
