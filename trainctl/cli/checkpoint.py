@@ -11,6 +11,7 @@ import typer
 from trainctl.cli.help import Command, Group
 from trainctl.cli.options import DebugOption, JsonOption, QuietOption
 from trainctl.cli.output import check_json_target, write_json
+from trainctl.cli.quantization_table import quantization_lines
 from trainctl.cli.text import count, number, printable, table
 from trainctl.errors import CheckpointError
 
@@ -91,6 +92,8 @@ def description(found: dict[str, Any]) -> str:
     lines = [f"{found['path']}, {count(found['elements'], 'element')}, {found['bytes']:,} bytes"]
     if "position" in found:
         lines += _origin(found)
+    if found.get("quantization"):
+        lines += quantization_lines(found["quantization"])
     rows = [_row(each) for each in found["tensors"]]
     header = ["tensor", "dtype", "shape", "bytes", "min", "max", "mean", "std", "not finite"]
     return "\n".join([*lines, table(header, rows, "<<<>>>>>>")])

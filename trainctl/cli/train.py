@@ -208,7 +208,9 @@ def chosen(config: Path | None, resume: str | None) -> tuple[Path, Path | bool]:
 
     run = find_run(resume) if resume else latest_run(RUNS)
     if not (run / CONFIG).is_file():  # a checkpoint, then
-        return config_of(run_of(find_checkpoint(run))), run
+        from trainctl.jobs.training import check_resumable
+
+        return config_of(run_of(check_resumable(find_checkpoint(run)))), run
     return config_of(run), run
 
 

@@ -10,6 +10,7 @@ from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
 from trainctl.jobs.prediction import Prediction, Predictor, Source
 from trainctl.jobs.profiling import run_profile
+from trainctl.jobs.quantizing import run_quantization
 from trainctl.jobs.recorded import recorded_config
 from trainctl.jobs.run_report import report_runs
 from trainctl.jobs.runs import compare_runs, describe_run, list_runs
@@ -33,6 +34,7 @@ __all__ = [
     "run_doctor",
     "run_evaluation",
     "run_profile",
+    "run_quantization",
     "run_training",
     "verify_checkpoints",
 ]

@@ -30,7 +30,7 @@ def inspect_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Returns:
         ``tensors``: name, file, dtype, shape, bytes and figures of each; of a checkpoint also where the run was
-        (``position``), its config in short, and what wrote it.
+        (``position``), its config in short, what wrote it, and how it was quantized, None where it was not.
 
     Raises:
         CheckpointError: there is none, or it is damaged.
@@ -56,6 +56,7 @@ def inspect_checkpoint(path: str | Path) -> dict[str, Any]:
         "threads": checkpoint.threads,
         "kernels": checkpoint.kernels,
         "trainctl_version": checkpoint.version,
+        "quantization": checkpoint.quantization and checkpoint.quantization.plain(),
         **_size(tensors),
         "tensors": tensors,
     }

@@ -78,7 +78,7 @@ def run_evaluation(
     check_numbers(alpha, max_drop)
     if compare and baseline is None:
         raise UsageError("--compare says what a comparison decides by, and there is none", hint="--baseline RUN")
-    _check_replaceable(overrides)
+    check_replaceable(overrides)
     found = find_checkpoint(latest_run(RUNS) if path is None else path)
     checkpoint = read_checkpoint(found)
     loaded = config_of(checkpoint, found, overrides, {"device": ("--device", device)})
@@ -126,7 +126,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _check_replaceable(overrides: Sequence[str]) -> None:
+def check_replaceable(overrides: Sequence[str]) -> None:
+    """Check that overrides are of what an evaluation may replace.
+
+    Raises:
+        UsageError: one is not.
+    """
     for text in overrides:
         key = text.partition("=")[0].partition(".")[0]
         if key not in _REPLACEABLE:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainctl.errors import UsageError
 from trainctl.train.checkpoint import INDEX, Checkpoint
 from trainctl.train.events import Event, Notice
 
@@ -64,10 +65,22 @@ def config_of(
 
     Raises:
         ConfigError: every mistake in it.
+        UsageError: the model is quantized, and is to run elsewhere than on the CPU.
     """
     from trainctl.config import config_from_yaml
 
-    return config_from_yaml(checkpoint.config, str(path / INDEX), overrides, flags)
+    loaded = config_from_yaml(checkpoint.config, str(path / INDEX), overrides, flags)
+    if checkpoint.quantization is None:
+        return loaded
+    _, device = (flags or {}).get("device", ("", None))
+    if device not in (None, "auto", "cpu"):
+        raise UsageError(f"--device {device}: {path} is quantized, and integers are computed with on the CPU")
+    return on_cpu(loaded)
+
+
+def on_cpu(loaded: LoadedConfig) -> LoadedConfig:
+    """Return a config whose model is on the CPU, whatever it was trained on."""
+    return replace(loaded, config=loaded.config.model_copy(update={"device": "cpu", "devices": ()}))
 
 
 def build_from(checkpoint: Checkpoint, path: Path, loaded: LoadedConfig | None = None) -> Experiment:

@@ -55,6 +55,10 @@ class Subject:
         size = batch_size or loaded.config.data.eval_batch_size
         return cls(found, checkpoint, experiment, threads or checkpoint.threads, size)
 
+    def with_model(self, model: Any) -> Subject:
+        """Return the subject with another model in the place of its own."""
+        return replace(self, experiment=replace(self.experiment, model=model))
+
     @property
     def splits(self) -> list[str]:
         """The splits that the run has."""
@@ -87,12 +91,21 @@ class Subject:
             UsageError: the run has no such split.
             DataError: the data is missing or corrupt, or there are no samples.
         """
+        return self.measure_on(self.data(split), tables, observers)
+
+    def measure_on(
+        self,
+        data: Any,
+        tables: Mapping[str, Any] | None = None,
+        observers: Sequence[Callable[[Any, Any], object]] = (),
+    ) -> EvalResult:
+        """Measure the model on samples, as :meth:`measure` does on those of a split."""
         from trainctl.data import DataLoader
         from trainctl.train.evaluate import evaluate
         from trainctl.train.steps import Steps
 
         experiment = self.experiment
-        loader: Any = DataLoader(self.data(split), self.batch_size)
+        loader: Any = DataLoader(data, self.batch_size)
         steps = Steps(experiment, self.threads, self.checkpoint.kernels, lambda text: None)
         metrics = {**experiment.metrics, **(tables or {})}
         with blas_threads(eager_threads(experiment.config, self.threads)):
@@ -125,7 +138,8 @@ def like(
 
     ours = subject.experiment.config
     data = theirs.config.data.model_copy(update={"dataset": ours.data.dataset, "split": ours.data.split})
-    same = {"data": data, "seed": ours.seed, "device": ours.device, "metrics": ours.metrics}
+    device = ours.device if checkpoint.quantization is None else "cpu"
+    same = {"data": data, "seed": ours.seed, "device": device, "metrics": ours.metrics}
     try:
         loaded = replace(theirs, config=theirs.config.model_copy(update=same))
         other = Subject.build(found, checkpoint, loaded, threads, subject.batch_size)

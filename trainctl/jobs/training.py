@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trainctl.errors import CheckpointError, ConfigError, DivergedError, UsageError
 from trainctl.jobs.experiments import checked_build, first_build
 from trainctl.jobs.places import RUNS, point_latest
-from trainctl.train.checkpoint import Checkpoint, read_checkpoint
+from trainctl.train.checkpoint import Checkpoint, read_checkpoint, read_quantization
 from trainctl.train.commands import resume_command
 from trainctl.train.events import CheckpointSaved, Event, Notice, TrainEnd
 from trainctl.train.resolve import CONFIG, find_checkpoint, run_of
@@ -101,7 +101,7 @@ def _resumed(loaded: LoadedConfig, path: Path, stop: StopSignals, on_event: Call
     """A run that goes on, from its last checkpoint or from the one that ``path`` names."""
     from trainctl.backend import jit
 
-    named = None if is_run(path) else find_checkpoint(path)
+    named = None if is_run(path) else check_resumable(find_checkpoint(path))
     checkpoint = read_checkpoint(named) if named else None
     if named and not is_run(run_of(named)):
         raise CheckpointError(f"{named}: a checkpoint that is not in a run", hint="name a run directory to resume")
@@ -122,6 +122,18 @@ def _resumed(loaded: LoadedConfig, path: Path, stop: StopSignals, on_event: Call
         experiment = checked_build(continued) if checkpoint else first_build(continued, on_event)
         stop.check("before the run went on; it is as it was", resume_command(run.path))
         yield experiment, run, checkpoint
+
+
+def check_resumable(found: Path) -> Path:
+    """Return a checkpoint that a run may go on from.
+
+    Raises:
+        CheckpointError: it is a quantized one, or damaged.
+    """
+    if read_quantization(found) is not None:
+        hint = "resume the run that it was made from"
+        raise CheckpointError(f"{found}: a quantized checkpoint; it has no training to go on with", hint=hint)
+    return found
 
 
 def _continued(loaded: LoadedConfig, checkpoint: Checkpoint | None, run: RunDirectory) -> LoadedConfig:

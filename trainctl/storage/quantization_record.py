@@ -49,6 +49,11 @@ class Settings(_Part):
         group_size: of 4-bit weights that share a scale.
         rounding: how weights are rounded.
         epochs: of fine-tuning.
+        max_drop: how much worse than the float model it may be, in the metric's own unit; None: any.
+        metric: what decides; None: the first of the config's metrics, the loss where there are none.
+        split: the samples that decide, ``train``, ``val`` or ``test``; None: the last that there is.
+        no_fallback: whether every layer with weights has to be quantized.
+        overrides: what replaced values of the config.
     """
 
     method: Method = "static"
@@ -64,6 +69,11 @@ class Settings(_Part):
     group_size: Annotated[int, Field(ge=1, lt=2**31)] = 32
     rounding: Literal["nearest", "adaround"] = "nearest"
     epochs: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    metric: Name | None = None
+    split: Literal["train", "val", "test"] | None = None
+    no_fallback: bool = False
+    overrides: Annotated[list[Name], Field(max_length=1000)] = []
 
     @property
     def sha256(self) -> str:
@@ -163,6 +173,8 @@ class Step(_Part):
     layer: Name
     drop_before: Finite | None
     drop_after: Finite | None
+    bound_before: Finite | None
+    bound_after: Finite | None
     bytes: Count
 
 

@@ -35,7 +35,14 @@ def read_weights(path: str | Path) -> tuple[Arrays, str]:
     if path.is_file() and not (path.name == MODEL and (path.parent / INDEX).is_file()):
         return _read_file(path)
     found = find_checkpoint(path)
-    return read_checkpoint(found).model, weights_sha256(found)
+    checkpoint = read_checkpoint(found)
+    if checkpoint.quantization is not None:
+        parent = checkpoint.quantization.parents.weights
+        raise CheckpointError(
+            f"{found}: a quantized checkpoint; training begins with numbers, and it has codes",
+            hint=f"name the float model that it was made from: its weights have SHA-256 {parent}",
+        )
+    return checkpoint.model, weights_sha256(found)
 
 
 def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | None = None) -> tuple[str, str | None]:

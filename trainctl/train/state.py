@@ -138,11 +138,15 @@ def rewind_to_here(model: Any, optimizer: Any) -> Callable[[], None]:
 
 
 def load_weights(checkpoint: Checkpoint, model: Any) -> None:
-    """Load a checkpoint's weights into a model.
+    """Load a checkpoint's weights into a model; a quantized checkpoint's make it a quantized model first.
 
     Raises:
         CheckpointError: the model's weights have other names, shapes or types; the message lists which.
     """
+    if checkpoint.quantization is not None:
+        from trainctl.train.quantized_weights import restored
+
+        checkpoint = restored(checkpoint, model)
     expected = {name: to_array(tensor) for name, tensor in model.state_dict().items()}
     problems = [f"{name}: missing in the checkpoint" for name in expected.keys() - checkpoint.model.keys()]
     problems += [f"{name}: not in the model" for name in checkpoint.model.keys() - expected.keys()]

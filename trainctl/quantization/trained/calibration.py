@@ -89,6 +89,14 @@ class Noise:
         self.noise += float(numpy.square(found - expected).sum())
 
     @property
+    def share(self) -> float:
+        """Noise to signal, as powers; infinite where one is not finite, or there is noise without a signal."""
+        if not self.noise:
+            return 0.0
+        finite = math.isfinite(self.noise) and 0 < self.signal < math.inf
+        return self.noise / self.signal if finite else math.inf
+
+    @property
     def ratio(self) -> float | None:
         """Signal to noise in dB; None where there is no noise, or no signal, or one is not finite."""
         if not (0 < self.signal < math.inf and 0 < self.noise < math.inf):
@@ -142,6 +150,17 @@ def _comparing(pairs: Sequence[tuple[Choice, Any, Any, Noise]]) -> Iterator[None
     finally:
         for handle in handles:
             handle.remove()
+
+
+def output_noise(model: Module, other: Module, batches: Sequence[Any]) -> Noise:
+    """Return the noise in what another model gives, against what a model gives; both are in evaluation mode."""
+    noise = Noise()
+    with no_grad():
+        for batch in batches:
+            both = (tensors_in(answer(each, batch)) for each in (model, other))
+            for expected, found in zip(*both, strict=True):
+                noise.add(expected.numpy(), found.numpy())
+    return noise
 
 
 def tensors_in(output: Any) -> list[Tensor]:

@@ -30,6 +30,11 @@ _INTEGER: dict[tuple[str, bool], Any] = {
 _SMALLEST = numpy.float32(numpy.finfo(numpy.float32).tiny)
 
 
+def is_integer(kind: str) -> bool:
+    """Return whether there is a layer of a class's name that has integer products."""
+    return (kind, False) in _INTEGER
+
+
 def folded(module: Any, norm: Any) -> Any:
     """Return a layer that gives what it and the batch norm after it give; the layer itself where there is no norm."""
     if norm is None:

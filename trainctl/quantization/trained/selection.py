@@ -11,8 +11,8 @@ from trainctl import nn
 from trainctl.backend import dtypes
 from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.weight_only import weight_names
-from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.quantization.dataflow import Dataflow
+from trainctl.quantization.neighbours import exclusive_pairs, fusable
 from trainctl.storage.quantization_record import Method, Scheme
 
 INTEGER = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -91,7 +91,7 @@ def select(model: Module, inputs: Any, method: Method, bits: int, exclude: Seque
     modules = dict(model.named_modules())
     choices: list[Choice] = []
     taken: set[str] = set()
-    for name, module in _with_weights(model):
+    for name, module in layers_with_weights(model):
         if name in taken:
             continue
         choice = _choose(name, module, flow, method, integer, exclude)
@@ -105,18 +105,20 @@ def select(model: Module, inputs: Any, method: Method, bits: int, exclude: Seque
     return Selection(choices, _next_layers(choices, modules, exclusive_pairs(model, inputs)))
 
 
-def matched(choices: Sequence[Choice], pattern: str) -> list[str]:
-    """Return the names of layers that a pattern of ``exclude`` fits: by name, by class, or by the part they are in."""
-    return [each.name for each in choices if _fits(each.name, each.kind, pattern)]
+def fits(name: str, kind: str, pattern: str) -> bool:
+    """Return whether a pattern of ``exclude`` fits a layer: by its name, by its class, or by the part that it is in.
 
-
-def _fits(name: str, kind: str, pattern: str) -> bool:
+    Example:
+        >>> fits("2.layers.0", "Conv2d", "2.*"), fits("2.layers.0", "Conv2d", "2"), fits("12", "Linear", "Conv2d")
+        (True, True, False)
+    """
     inside = name.split(".")
     prefixes = [".".join(inside[:count]) for count in range(1, len(inside) + 1)]
     return kind == pattern or any(fnmatchcase(each, pattern) for each in prefixes)
 
 
-def _with_weights(model: Module) -> Iterator[tuple[str, Any]]:
+def layers_with_weights(model: Module) -> Iterator[tuple[str, Any]]:
+    """Yield the modules that have parameters of their own, by name."""
     for name, module in model.named_modules():
         if any(True for _ in module.parameters(recurse=False)):
             yield name, module
@@ -136,7 +138,7 @@ def _choose(name: str, module: Any, flow: Dataflow, method: Method, integer: boo
 def _why_float(name: str, module: Any, exclude: Sequence[str]) -> str:
     kind = type(module).__name__
     for pattern in exclude:
-        if _fits(name, kind, pattern):
+        if fits(name, kind, pattern):
             return f"--exclude {pattern}"
     if isinstance(module, _NORMS):
         return "a norm; its weights are few, and its range is what it is for"
