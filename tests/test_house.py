@@ -46,6 +46,8 @@ HOST_OPS = {
 
 # What is imported only by a user who has it: one place each.
 OPTIONAL = {
+    "trainctl/onnx/protos.py": {"onnx"},
+    "trainctl/onnx/runtime.py": {"onnxruntime"},
     "trainctl/backend/cupy.py": {"cupy", "cupyx"},
     "trainctl/data/images.py": {"PIL"},
     "trainctl/data/inputs/arrays.py": {"PIL"},

@@ -161,6 +161,12 @@ def test_weights_up_to_a_grid_s_end_in_float32(symmetric):
     assert numpy.isfinite(found.dequantize()).all()
 
 
+def test_a_grid_past_the_end_of_float32_is_refused():
+    largest = numpy.finfo(numpy.float32).max
+    with pytest.raises(ValueError, match="too large"):
+        quantize_groups(numpy.float32([[largest, -0.6 * largest, 0.5 * largest]]), GroupFormat(4))
+
+
 def test_codes_of_other_weights_on_a_grid():
     weight = RNG.normal(size=(3, 40)).astype(numpy.float32)
     grid = quantize_groups(weight, GroupFormat())

@@ -13,6 +13,8 @@ from typing import Any
 import numpy
 
 from trainctl.backend.arrays import Array
+from trainctl.backend.integers import codes as compiled
+from trainctl.backend.integers.running import run
 
 _RANGES = {"uint8": (0, 255), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 
@@ -32,7 +34,8 @@ class QParams:
         axis: the dim that ``scale`` and ``zero_point`` are along; None: one for all.
 
     Raises:
-        ValueError: the codes are not in the dtype's range, or a scale for each of a dim comes without ``axis``.
+        ValueError: the codes, or their zero points, are not in the dtype's range, or a scale for each of a dim comes
+            without ``axis``.
 
     Example:
         >>> QParams(0.5, 10, "uint8").quant_max
@@ -56,7 +59,10 @@ class QParams:
         if not low <= self.quant_min <= self.quant_max <= high:
             raise ValueError(f"codes of {self.dtype} are in {low} .. {high}, got {self.quant_min} .. {self.quant_max}")
         set_field(self, "scale", self._values(self.scale, numpy.float32))
-        set_field(self, "zero_point", self._values(self.zero_point, numpy.int32))
+        zeros = numpy.asarray(self.zero_point)
+        if zeros.size and not low <= zeros.min() <= zeros.max() <= high:
+            raise ValueError(f"zero points of {self.dtype} are in {low} .. {high}, got {self.zero_point}")
+        set_field(self, "zero_point", self._values(zeros, numpy.int32))
 
     def _values(self, given: Any, dtype: Any) -> Any:
         values = numpy.asarray(given).astype(dtype)
@@ -95,7 +101,13 @@ def quantize(x: Array, qparams: QParams, out: Array | None = None) -> Array:
         >>> quantize(numpy.float32([-0.1, 0.25, 0.75, 99.0]), QParams(0.5, 10, "uint8"))
         array([ 10,  10,  12, 208], dtype=uint8)
     """
-    codes = numpy.asarray(numpy.divide(x.astype(numpy.float32, copy=False), qparams.along(qparams.scale, x.ndim)))
+    x = x.astype(numpy.float32, copy=False)
+    target = numpy.empty_like(x, qparams.dtype) if out is None else out
+    calls = compiled.quantize(x, qparams, target)
+    if calls is not None:
+        run(calls)
+        return target
+    codes = numpy.asarray(numpy.divide(x, qparams.along(qparams.scale, x.ndim)))
     numpy.rint(codes, out=codes)
     return _saturated(codes, qparams, out)
 
@@ -107,6 +119,11 @@ def dequantize(codes: Array, qparams: QParams, out: Array | None = None) -> Arra
         >>> dequantize(numpy.uint8([10, 12]), QParams(0.5, 10, "uint8"))
         array([0., 1.], dtype=float32)
     """
+    target = numpy.empty_like(codes, numpy.float32) if out is None else out
+    calls = compiled.dequantize(codes, qparams, target)
+    if calls is not None:
+        run(calls)
+        return target
     wide = numpy.int64 if codes.dtype.itemsize > 2 else numpy.int32
     zero_point = qparams.along(qparams.zero_point, codes.ndim)
     values = numpy.asarray(numpy.subtract(codes, zero_point, dtype=wide).astype(numpy.float32))

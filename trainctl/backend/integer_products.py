@@ -8,9 +8,10 @@ import numpy
 
 from trainctl.backend.affine import QParams, dequantize, quantize, requantize
 from trainctl.backend.arrays import Array
-from trainctl.backend.integers import by_blas, dynamic
+from trainctl.backend.integers import by_blas, compiled, dynamic
 from trainctl.backend.integers.finish import Finish, bias_codes
 from trainctl.backend.integers.places import Places, Sizes
+from trainctl.backend.integers.running import run
 from trainctl.backend.integers.weights import IntegerWeights
 
 __all__ = [
@@ -37,7 +38,10 @@ def linear(x: Array, finish: Finish, out: Array | None = None) -> Array:
     if out is None:
         out = numpy.empty((*x.shape[:-1], outputs), finish.dtype)
     flat = out.reshape(len(rows), outputs)
-    by_blas.linear(rows, finish, flat)
+    if flat.flags.c_contiguous and compiled.takes(finish, rows, flat):
+        run(compiled.linear(rows, finish, flat))
+    else:
+        by_blas.linear(rows, finish, flat)
     if not numpy.may_share_memory(flat, out):
         out[...] = flat.reshape(out.shape)
     return out
@@ -69,5 +73,12 @@ def convolution(
     places = Places(x.shape[2:], codes.shape[2:], stride, padding, dilation)
     if out is None:
         out = numpy.empty((len(x), len(codes), *places.counts), finish.dtype)
-    by_blas.convolution(numpy.moveaxis(x, 1, -1), finish, places, groups, numpy.moveaxis(out, 1, -1))
+    image, target = numpy.moveaxis(x, 1, -1), numpy.moveaxis(out, 1, -1)
+    if compiled.takes(finish, x, out):
+        in_order = target if target.flags.c_contiguous else numpy.empty(target.shape, target.dtype)
+        run(compiled.convolution(image, finish, places, groups, in_order))
+        if in_order is not target:
+            target[...] = in_order
+    else:
+        by_blas.convolution(image, finish, places, groups, target)
     return out

@@ -15,7 +15,7 @@ from trainctl.backend.affine import QParams
 from trainctl.backend.arrays import Array, Backend, register
 from trainctl.backend.quantized_dtypes import ALL, quantized_dtype
 
-_LIMITS = {"uint8": (0, 255), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
+LIMITS = {"quint8": (0, 255), "qint8": (-128, 127), "qint32": (-(2**31), 2**31 - 1), "quint4x2": (0, 15)}
 _LEAST_SCALE = float(numpy.float32(6.1e-5))  # PyTorch's: no scale that is found is smaller
 _LEAST_INVERTED = numpy.float32(2.0**-128)  # its reciprocal is infinite
 _SHOWN = ("shape", "ndim", "size", "strides", "nbytes", "flags", "base", "__array_interface__")
@@ -45,8 +45,8 @@ class QuantizedArray:
     """Codes and their grid: ``real = (code - zero_point) * scale``.
 
     Args:
-        codes: uint8, int8 or int32.
-        kind: ``quint8``, ``qint8`` or ``qint32``.
+        codes: uint8, int8 or int32; of ``quint4x2``, too, one to an element.
+        kind: ``quint8``, ``qint8``, ``qint32`` or ``quint4x2``.
         scale: a number, kept as it was given; or float64 ``[C]`` along ``axis`` (float32 with float zero points).
         zero_point: a whole number; or int64 ``[C]``, or float32 ``[C]``.
         axis: the dim that both are along; None: one grid for all.
@@ -144,7 +144,7 @@ def codes_of(values: Array, kind: quantized_dtype, scale: Any, zero_point: Any, 
         >>> codes_of(numpy.float32([-0.1, 0.25, 0.75, 99.0]), quint8, 0.5, 10)
         array([ 10,  10,  12, 208], dtype=uint8)
     """
-    low, high = _LIMITS[kind.array_dtype.name]
+    low, high = LIMITS[kind.name]
     scale, zero_point = (_along(each, axis, values.ndim) for each in (scale, zero_point))
     with numpy.errstate(all="ignore"):
         inverse = numpy.float32(1) / numpy.float32(scale)
@@ -154,6 +154,29 @@ def codes_of(values: Array, kind: quantized_dtype, scale: Any, zero_point: Any, 
             raw = values * inverse + numpy.float32(zero_point)
     codes = numpy.rint(numpy.nan_to_num(raw.astype(numpy.float64), nan=low if kind.itemsize == 4 else high))
     return numpy.clip(codes, low, high).astype(kind.array_dtype)
+
+
+def packed(codes: Array) -> Array:
+    """Return codes from 0 to 15 two to a byte, the first in its lower half: ``[(n + 1) // 2]``.
+
+    Example:
+        >>> packed(numpy.uint8([[1, 2, 3]]))
+        array([33,  3], dtype=uint8)
+    """
+    flat = numpy.zeros(codes.size + codes.size % 2, numpy.uint8)
+    flat[: codes.size] = codes.reshape(-1)
+    return flat[::2] | flat[1::2] << 4
+
+
+def unpacked(halves: Array, shape: tuple[int, ...]) -> Array:
+    """Return the codes that :func:`packed` packed, in their shape.
+
+    Example:
+        >>> unpacked(numpy.uint8([33, 3]), (1, 3))
+        array([[1, 2, 3]], dtype=uint8)
+    """
+    flat = numpy.stack([halves & 15, halves >> 4], 1).reshape(-1)
+    return flat[: int(numpy.prod(shape, dtype=int))].reshape(shape)
 
 
 def chosen(values: Array, low: int, high: int) -> tuple[float, int]:

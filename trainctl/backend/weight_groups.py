@@ -11,6 +11,7 @@ import numpy
 from trainctl.backend.arrays import Array
 
 _FACTORS = 1 + numpy.arange(4, -25, -1, dtype=numpy.float32) / 40  # 1.1 to 0.4 of a group's range
+_TOO_LARGE = "a weight is too large: its nearest code stands for more than float32 holds"
 _ELEMENTS = 1 << 18  # that are looked at together: what a cache holds
 
 
@@ -125,15 +126,18 @@ def quantize_groups(weight: Array, form: GroupFormat) -> GroupedWeight:
     outputs, inputs = weight.shape
     padded = numpy.zeros((outputs, form.groups(inputs) * form.size(inputs)), numpy.float32)
     padded[:, :inputs] = weight
-    scale, zero_point, kept_as = _grids(padded.reshape(-1, form.size(inputs)), form)
+    with numpy.errstate(over="ignore", invalid="ignore"):  # a scale past the largest number is not chosen, or refused
+        scale, zero_point, kept_as = _grids(padded.reshape(-1, form.size(inputs)), form)
     points = None if form.symmetric else zero_point.astype(numpy.uint8).reshape(outputs, form.groups(inputs))
+    if not numpy.isfinite(scale).all():
+        raise ValueError(_TOO_LARGE)
     grid = GroupedWeight(
         weight, scale.reshape(outputs, form.groups(inputs)), points, replace(form, scale_dtype=kept_as)
     )
     found = replace(grid, codes=nearest_codes(weight, grid))
     with numpy.errstate(over="ignore"):
         if not numpy.isfinite(found.dequantize()).all():
-            raise ValueError("a weight is too large: its nearest code stands for more than float32 holds")
+            raise ValueError(_TOO_LARGE)
     return found
 
 

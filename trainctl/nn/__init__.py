@@ -310,7 +310,7 @@ __all__ = [
     "utils",
 ]  # fmt: skip
 
-_WHEN_ASKED_FOR = ("intrinsic", "qat", "quantized")  # what most programs do without
+_WHEN_ASKED_FOR = ("intrinsic", "qat", "quantizable", "quantized")  # what most programs do without
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy
 
 from trainctl.autograd.ops.convolution_products import Convolution, ConvolutionInputGradient, ConvolutionWeightGradient
+from trainctl.autograd.ops.quantized import QuantizedConvolution
 from trainctl.backend.arrays import Array
 from trainctl.plan.memory import stand_in, strides_in
 from trainctl.plan.trace import Apply, Record, Value, Write
@@ -37,6 +38,8 @@ def _images(records: list[Record]) -> set[Value]:
 
 
 def _is_plain_convolution(record: Apply) -> bool:
+    if record.op is QuantizedConvolution:
+        return len(record.inputs[0].shape) == 4
     if record.op not in (Convolution, ConvolutionInputGradient) or record.params["groups"] != 1:
         return False
     return len(record.inputs[0].shape) == 4 and record.inputs[0].dtype.kind == "f"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from trainctl.autograd.ops.arithmetic import add, mul
 from trainctl.autograd.ops.attention import scaled_dot_product_attention
@@ -35,16 +36,16 @@ def multi_head_attention_forward(
     bias_v: Tensor | None,
     add_zero_attn: bool,
     dropout_p: float,
-    out_proj_weight: Tensor,
+    out_proj_weight: Any,
     out_proj_bias: Tensor | None,
     training: bool = True,
     key_padding_mask: Tensor | None = None,
     need_weights: bool = True,
     attn_mask: Tensor | None = None,
     use_separate_proj_weight: bool = False,
-    q_proj_weight: Tensor | None = None,
-    k_proj_weight: Tensor | None = None,
-    v_proj_weight: Tensor | None = None,
+    q_proj_weight: Any = None,
+    k_proj_weight: Any = None,
+    v_proj_weight: Any = None,
     static_k: Tensor | None = None,
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
@@ -66,7 +67,7 @@ def multi_head_attention_forward(
         bias_v: ``[1, 1, E]``, its value.
         add_zero_attn: let them see a key and value of zeros, too.
         dropout_p: probability with which a weight is dropped in training.
-        out_proj_weight: ``[E, E]``.
+        out_proj_weight: ``[E, E]``; or, as for the next three, a layer that projects (not in PyTorch's function).
         out_proj_bias: ``[E]``.
         training: drop weights.
         key_padding_mask: ``[N, S]`` or ``[S]``: bool (True: ignore the key) or floating point (added to its scores).
@@ -109,7 +110,7 @@ def multi_head_attention_forward(
     y, attention = _attend(q, k, v, mask, dropout_p if training else 0.0, by_flag, need_weights)
 
     y = reshape(permute(y, (0, 2, 1, 3) if batch_dim == 0 else (2, 0, 1, 3)), query.shape)
-    y = linear(y, out_proj_weight, out_proj_bias)
+    y = out_proj_weight(y) if callable(out_proj_weight) else linear(y, out_proj_weight, out_proj_bias)
     if attention is not None and average_attn_weights:
         attention = mean(attention, 1)
     if not batched:
@@ -130,15 +131,15 @@ def _thirds(x: Tensor | None) -> tuple[Tensor | None, ...]:
     return (None, None, None) if x is None else chunk(x, 3)
 
 
-def project(x: Tensor, weight: Tensor | None, bias: Tensor | None, num_heads: int, batch_dim: int) -> Tensor:
-    """Return a projection, split into heads: ``[N, num_heads, length, size]``.
+def project(x: Tensor, weight: Any, bias: Tensor | None, num_heads: int, batch_dim: int) -> Tensor:
+    """Return a projection, by a weight or by a layer, split into heads: ``[N, num_heads, length, size]``.
 
     Raises:
         AssertionError: there is no weight.
     """
     if weight is None:
         raise AssertionError("use_separate_proj_weight chooses a projection whose weight is None")
-    y = linear(x, weight, bias)
+    y = weight(x) if callable(weight) else linear(x, weight, bias)
     y = reshape(y, (*y.shape[:2], num_heads, y.shape[2] // num_heads))
     return permute(y, (0, 2, 1, 3) if batch_dim == 0 else (1, 2, 0, 3))
 

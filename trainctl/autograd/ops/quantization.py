@@ -9,8 +9,8 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes, quantized_dtypes
-from trainctl.backend.quantized_array import QuantizedArray, chosen, codes_of
-from trainctl.backend.quantized_dtypes import qscheme, quantized_dtype, quint8
+from trainctl.backend.quantized_array import LIMITS, QuantizedArray, chosen, codes_of, packed, unpacked
+from trainctl.backend.quantized_dtypes import qint8, qscheme, quantized_dtype, quint4x2, quint8
 
 METHODS = "int_repr dequantize q_scale q_zero_point q_per_channel_scales q_per_channel_zero_points q_per_channel_axis qscheme=scheme_of"
 PROPERTIES = "is_quantized"
@@ -19,8 +19,6 @@ FUNCTIONS = (
     "q_per_channel_scales q_per_channel_zero_points q_per_channel_axis "
     "_make_per_tensor_quantized_tensor=make_per_tensor _make_per_channel_quantized_tensor=make_per_channel"
 )
-
-_LIMITS = {"quint8": (0, 255), "qint8": (-128, 127), "qint32": (-(2**31), 2**31 - 1)}
 
 
 class Quantize(Op):
@@ -55,8 +53,19 @@ class Codes(Op):
     takes_codes = True
 
     def forward(self, x: QuantizedArray) -> Any:
-        """Return the codes, in the same memory."""
-        return x.codes
+        """Return the codes, in the same memory; of quint4x2 two to a byte."""
+        return packed(x.codes) if x.kind is quint4x2 else x.codes
+
+
+class Unpacked(Op):
+    """Codes that are kept two to a byte, one to an element."""
+
+    differentiable = False
+    shape: tuple[int, ...]
+
+    def forward(self, x: Any) -> Any:
+        """Return the codes from 0 to 15 in their shape."""
+        return unpacked(x, self.shape)
 
 
 class Numbers(Op):
@@ -143,11 +152,11 @@ def quantize_per_tensor_dynamic(input: Tensor, dtype: quantized_dtype, reduce_ra
         tensor([  0, 255], dtype=trainctl.uint8)
     """
     _check("quantize_per_tensor_dynamic", input, dtype)
-    if dtype.itemsize != 1:
+    if dtype not in (quint8, qint8):
         raise RuntimeError(f"quantize_per_tensor_dynamic: dtype must be quint8 or qint8, got {dtype}")
     if not input.numel():
         raise RuntimeError("quantize_per_tensor_dynamic: an input without elements has no range")
-    low, high = (int(each / 2) if reduce_range else each for each in _LIMITS[dtype.name])
+    low, high = (int(each / 2) if reduce_range else each for each in LIMITS[dtype.name])
     scale, zero_point = chosen(input._array, low, high)
     return Quantize.apply(input, kind=dtype, scale=scale, zero_point=zero_point)
 
@@ -246,12 +255,12 @@ def _check(name: str, input: Any, dtype: Any) -> None:
         raise NotImplementedError(f"Could not run 'aten::{name}': the input is quantized already, of {input.dtype}")
     if input.dtype is not dtypes.float32:
         raise RuntimeError(f"Quantize only works on Float Tensor, got {input.dtype.name}; use input.float()")
-    if not isinstance(dtype, quantized_dtype) or dtype.name not in _LIMITS:
-        raise RuntimeError(f"{name}: dtype must be quint8, qint8 or qint32, got {dtype}")
+    if not isinstance(dtype, quantized_dtype) or dtype.name not in LIMITS:
+        raise RuntimeError(f"{name}: dtype must be quint8, qint8, qint32 or quint4x2, got {dtype}")
 
 
 def _check_zero_point(zero_point: int, dtype: quantized_dtype) -> None:
-    low, high = _LIMITS[dtype.name]
+    low, high = LIMITS[dtype.name]
     if not low <= zero_point <= high:
         side = "above upper" if zero_point > high else "below lower"
         raise RuntimeError(f"zero_point {zero_point} is {side} bound: {dtype.name} holds {low} to {high}")
@@ -273,7 +282,7 @@ def _channel_grid(input: Tensor, scales: Tensor, zero_points: Tensor, axis: int)
 
 
 def _kind_of(codes: Tensor) -> quantized_dtype:
-    kinds = {dtypes.uint8: quint8, dtypes.int8: quantized_dtypes.qint8, dtypes.int32: quantized_dtypes.qint32}
+    kinds = {dtypes.uint8: quint8, dtypes.int8: qint8, dtypes.int32: quantized_dtypes.qint32}
     if codes.dtype not in kinds:
         raise RuntimeError(f"codes are uint8, int8 or int32, got {codes.dtype}")
     return kinds[codes.dtype]

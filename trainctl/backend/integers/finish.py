@@ -61,6 +61,16 @@ class Finish:
         is_exact = not self.offset.size or int(numpy.abs(self.offset.astype(numpy.int64)).max()) <= EXACT
         return self.offset.astype(numpy.float32) if is_exact else None
 
+    @functools.cached_property
+    def channels_last(self) -> Finish:
+        """The same for weights ``[O, K]`` in the order in which windows see images that lie channels last."""
+        return Finish(self.x, self.weights.channels_last, self.bias, self.y, self.relu)
+
+    @functools.cached_property
+    def made(self) -> dict[Any, Any]:
+        """What ways of computing have made of the layer, by their names and options."""
+        return {}
+
     def __call__(self, sums: Array, out: Array | None = None) -> Array:
         """Return the output ``[M, N]``.
 

@@ -145,25 +145,36 @@ class MultiheadAttention(Module):
                 attn_mask, is_causal = self._causal_mask(query, static_k.shape[1], past), False
         return F.multi_head_attention_forward(
             query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight, self.in_proj_bias, self.bias_k,
-            self.bias_v, self.add_zero_attn, self.dropout, self.out_proj.weight, self.out_proj.bias,
-            training=self.training, key_padding_mask=key_padding_mask, need_weights=need_weights, attn_mask=attn_mask,
-            use_separate_proj_weight=not self._qkv_same_embed_dim, q_proj_weight=self.q_proj_weight,
-            k_proj_weight=self.k_proj_weight, v_proj_weight=self.v_proj_weight, static_k=static_k, static_v=static_v,
+            self.bias_v, self.add_zero_attn, self.dropout, training=self.training, key_padding_mask=key_padding_mask,
+            need_weights=need_weights, attn_mask=attn_mask, static_k=static_k, static_v=static_v,
             average_attn_weights=average_attn_weights, is_causal=is_causal, batch_first=self.batch_first,
+            **self._projections(),
         )  # fmt: skip
 
     def _project(self, key: Tensor, value: Tensor) -> list[Tensor]:
         """Return the heads' keys and values, ``[N * num_heads, S, head_dim]``."""
-        weights = [self.k_proj_weight, self.v_proj_weight]
-        if self.in_proj_weight is not None:
-            weights = self.in_proj_weight.chunk(3)[1:]
-        biases = [None, None] if self.in_proj_bias is None else self.in_proj_bias.chunk(3)[1:]
         given = (key, value) if key.ndim == 3 else (key.unsqueeze(1), value.unsqueeze(1))
         batch_dim = 0 if self.batch_first and key.ndim == 3 else 1
         return [
             project(each, weight, bias, self.num_heads, batch_dim).flatten(0, 1)
-            for each, weight, bias in zip(given, weights, biases, strict=True)
+            for each, (weight, bias) in zip(given, self._key_value(), strict=True)
         ]
+
+    def _projections(self) -> dict[str, Any]:
+        """Return what projects, as arguments of ``multi_head_attention_forward``."""
+        return {
+            "out_proj_weight": self.out_proj.weight, "out_proj_bias": self.out_proj.bias,
+            "use_separate_proj_weight": not self._qkv_same_embed_dim, "q_proj_weight": self.q_proj_weight,
+            "k_proj_weight": self.k_proj_weight, "v_proj_weight": self.v_proj_weight,
+        }  # fmt: skip
+
+    def _key_value(self) -> tuple[Any, Any]:
+        """Return weight and bias of the keys' projection and of the values'."""
+        weights = [self.k_proj_weight, self.v_proj_weight]
+        if self.in_proj_weight is not None:
+            weights = self.in_proj_weight.chunk(3)[1:]
+        biases = [None, None] if self.in_proj_bias is None else self.in_proj_bias.chunk(3)[1:]
+        return (weights[0], biases[0]), (weights[1], biases[1])
 
     def _causal_mask(self, query: Tensor, keys: int, past: int) -> Tensor | None:
         """Return the mask of new positions, of which each sees the ``past`` ones and those up to itself."""

@@ -50,8 +50,10 @@ class QuantizedModule(Module):
     input_scale: Any = _grid_field("input_scale")
     input_zero_point: Any = _grid_field("input_zero_point")
 
-    def __init__(self) -> None:
-        super().__init__()
+    channel_axis: ClassVar[int] = 0  # the dim of weights along which they may have grids of their own
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._buffers.update(dict.fromkeys(_GRIDS))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -115,11 +117,12 @@ class QuantizedModule(Module):
 
     # -- state ----------------------------------------------------------------------------------------
 
-    _adopted: ClassVar[tuple[str, ...]] = tuple(_GRIDS)
-
     def _takes(self, name: str, given: Tensor) -> bool:
         """Return whether a tensor of a ``state_dict`` may stand for a buffer of another shape, or for none."""
-        return name in _GRIDS and given.numel() == 1
+        if name in _GRIDS:
+            return given.numel() == 1
+        codes = self._buffers.get(name.removesuffix("_scale").removesuffix("_zero_point") + "_codes")
+        return codes is not None and given.shape in ((), (codes.shape[self.channel_axis],))
 
     def _load_from_state_dict(
         self,
@@ -133,11 +136,11 @@ class QuantizedModule(Module):
     ) -> None:
         """As the base class's, but that grids come and go with the ``state_dict``."""
         rest, taken = dict(state_dict), set()
-        for name in self._adopted:
-            given = rest.get(prefix + name)
-            if isinstance(given, Tensor) and self._takes(name, given):
-                local_metadata["copies"].append((_Adopting(self), name, rest.pop(prefix + name)))
-                taken.add(prefix + name)
+        for key, given in state_dict.items():
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix) and isinstance(given, Tensor) and self._takes(name, given):
+                local_metadata["copies"].append((_Adopting(self), name, rest.pop(key)))
+                taken.add(key)
         own_missing: list[str] = []
         super()._load_from_state_dict(rest, prefix, local_metadata, strict, own_missing, unexpected_keys, error_msgs)
         missing_keys += [key for key in own_missing if key not in taken]

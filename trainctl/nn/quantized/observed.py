@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.ops.creation import zeros
 from trainctl.autograd.ops.quantization import (
     make_per_channel,
     make_per_tensor,
@@ -15,6 +16,8 @@ from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.quantized_dtypes import qint8
 from trainctl.nn.modules.container import Sequential
+
+_LEAST_SCALE = 2.0**-23  # as PyTorch's observers have it
 
 
 def observed_layer(cls: type, mod: Any) -> Any:
@@ -38,15 +41,12 @@ def quantized_weight(cls: type, mod: Any, layer: Any, keep_range: bool) -> Tenso
     Raises:
         ValueError: there is no such observer, or it is for another type than qint8.
     """
-    observer = getattr(mod, "weight_fake_quant", None)
+    observer = weight_observer(mod)
     if observer is None:
-        qconfig = getattr(mod, "qconfig", None)
-        if qconfig is None:
-            raise ValueError(
-                f"nn.quantized.{cls.__name__}.from_float: the {type(mod).__name__} has no qconfig; set model.qconfig "
-                "and call prepare(model) first"
-            )
-        observer = qconfig.weight()
+        raise ValueError(
+            f"nn.quantized.{cls.__name__}.from_float: the {type(mod).__name__} has no qconfig; set model.qconfig "
+            "and call prepare(model) first"
+        )
     weight = layer.weight.detach().float()
     if not keep_range:
         with no_grad():
@@ -54,6 +54,42 @@ def quantized_weight(cls: type, mod: Any, layer: Any, keep_range: bool) -> Tenso
     if observer.dtype is not qint8:
         raise ValueError(f"nn.quantized.{cls.__name__}: weights must be observed as qint8, got {observer.dtype}")
     return on_grid_of(observer, weight)
+
+
+def weight_observer(mod: Any) -> Any:
+    """Return what observes a layer's weights: what it was trained with, or a new one of its ``qconfig``; None: nothing."""
+    trained = getattr(mod, "weight_fake_quant", None)
+    if trained is not None:
+        return trained
+    qconfig = getattr(mod, "qconfig", None)
+    return None if qconfig is None else qconfig.weight()
+
+
+def by_rows(weight: Tensor, highest: int = 127) -> Tensor:
+    """Return weights as int8 codes from ``-highest`` to ``highest``, each row ``[rows, ...]`` in steps of its own.
+
+    Example:
+        >>> import trainctl
+        >>> by_rows(trainctl.tensor([[1.0, -0.5], [0.0, 0.0]])).int_repr()
+        tensor([[127, -64],
+                [  0,   0]], dtype=trainctl.int8)
+    """
+    largest = weight.abs().reshape(len(weight), -1).amax(1) if weight.numel() else weight.new_ones(len(weight))
+    scales = (largest / highest).clamp(min=_LEAST_SCALE)
+    return quantize_per_channel(weight, scales, zeros(len(weight), dtype=dtypes.int32), 0, qint8)
+
+
+def whole(weight: Tensor) -> Tensor:
+    """Return weights as int8 codes in steps of one size, as PyTorch's default observer of weights has it.
+
+    Example:
+        >>> import trainctl
+        >>> whole(trainctl.tensor([[1.0, -0.5], [0.0, 0.0]])).int_repr()
+        tensor([[127, -64],
+                [  0,   0]], dtype=trainctl.int8)
+    """
+    largest = weight.abs().max().item() if weight.numel() else 1.0
+    return quantize_per_tensor(weight, max(largest / 127.5, _LEAST_SCALE), 0, qint8)
 
 
 def on_grid_of(observer: Any, x: Tensor) -> Tensor:

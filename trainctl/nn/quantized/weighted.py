@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 import numpy
@@ -13,8 +14,37 @@ from trainctl.backend import dtypes
 from trainctl.backend.affine import QParams
 from trainctl.backend.integer_products import Finish, IntegerWeights, bias_codes
 from trainctl.backend.quantized_dtypes import qint8
+from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.base import QuantizedModule
 from trainctl.nn.quantized.observed import activation_grid, observed_layer, quantized_weight
+
+
+def keep(module: Module, name: str, weight: Tensor) -> None:
+    """Keep quantized weights in three buffers: ``name_codes``, ``name_scale`` and ``name_zero_point``."""
+    array = weight._array
+    whole = numpy.float32 if array.has_float_zero_points else numpy.int32
+    module.register_buffer(f"{name}_codes", weight.int_repr())
+    module.register_buffer(f"{name}_scale", Tensor._wrap(numpy.array(array.scale, numpy.float32)))
+    module.register_buffer(f"{name}_zero_point", Tensor._wrap(numpy.array(array.zero_point, whole)))
+
+
+def kept(module: Any, name: str, axis: int = 0) -> Tensor:
+    """Return quantized weights from the buffers that :func:`keep` made, over the same codes."""
+    codes, scale, zero_point = (getattr(module, f"{name}_{part}") for part in ("codes", "scale", "zero_point"))
+    if scale.ndim:
+        return make_per_channel(codes, scale, zero_point, axis)
+    return make_per_tensor(codes, scale._array.item(), zero_point._array.item())
+
+
+def as_integers(module: Any, name: str) -> IntegerWeights:
+    """Return the weights that :func:`keep` kept, for integer products."""
+    codes, scale, zero_point = (getattr(module, f"{name}_{part}")._array for part in ("codes", "scale", "zero_point"))
+    return IntegerWeights(codes, QParams(scale, zero_point, "int8", axis=0 if scale.ndim else None))
+
+
+def state_of(tensors: Iterable[Tensor | None]) -> list[Any]:
+    """Return what changes whenever one of the tensors is replaced or written to."""
+    return [None if each is None else (id(each._array), each._versions and each._versions[0]) for each in tensors]
 
 
 class WeightedModule(QuantizedModule):
@@ -28,8 +58,6 @@ class WeightedModule(QuantizedModule):
     """
 
     relu: ClassVar[bool] = False
-    channel_axis: ClassVar[int] = 0
-
     weight_codes: Tensor
     weight_scale: Tensor
     weight_zero_point: Tensor
@@ -45,10 +73,7 @@ class WeightedModule(QuantizedModule):
 
     def weight(self) -> Tensor:
         """Return the weights as a quantized tensor, over the same codes."""
-        if self.weight_scale.ndim:
-            return make_per_channel(self.weight_codes, self.weight_scale, self.weight_zero_point, self.channel_axis)
-        scale, zero_point = self.weight_scale._array.item(), self.weight_zero_point._array.item()
-        return make_per_tensor(self.weight_codes, scale, zero_point)
+        return kept(self, "weight", self.channel_axis)
 
     def bias(self) -> Tensor | None:
         """Return the bias, float32, or None."""
@@ -77,9 +102,7 @@ class WeightedModule(QuantizedModule):
                 f"{self._get_name()}: weights must have whole zero points and one grid, or one for each channel of dim "
                 f"{self.channel_axis}, got {w.qscheme()} with axis={array.axis}"
             )
-        self.weight_codes = w.int_repr()
-        self.weight_scale = Tensor._wrap(numpy.array(array.scale, numpy.float32))
-        self.weight_zero_point = Tensor._wrap(numpy.array(array.zero_point, numpy.int32))
+        keep(self, "weight", w)
         self.bias_float = None if b is None else b.detach().float().clone()
 
     # -- from a float layer ---------------------------------------------------------------------------
@@ -114,16 +137,13 @@ class WeightedModule(QuantizedModule):
         return self._prepare()["weights"]
 
     def _prepare(self) -> dict[Any, Any]:
-        tensors = (self.weight_codes, self.weight_scale, self.weight_zero_point, self.bias_float)
-        state = [None if each is None else (id(each._array), each._versions and each._versions[0]) for each in tensors]
+        state = state_of((self.weight_codes, self.weight_scale, self.weight_zero_point, self.bias_float))
         if self._prepared is None or self._prepared["state"] != state:
             self._prepared = {"state": state, "weights": self._made_weights()}
         return self._prepared
 
     def _made_weights(self) -> IntegerWeights:
-        scale, zero_point = self.weight_scale._array, self.weight_zero_point._array
-        axis = 0 if scale.ndim else None
-        return IntegerWeights(self.weight_codes._array, QParams(scale, zero_point, "int8", axis=axis))
+        return as_integers(self, "weight")
 
     def _finish(self, x: QParams) -> Finish:
         """Return what is made of sums for an input of a grid: the same object each time, as a plan keeps it."""
@@ -138,11 +158,7 @@ class WeightedModule(QuantizedModule):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_prepared": None}
 
-    _adopted: ClassVar[tuple[str, ...]] = (*QuantizedModule._adopted, "weight_scale", "weight_zero_point", "bias_float")
-
     def _takes(self, name: str, given: Tensor) -> bool:
-        if name in ("weight_scale", "weight_zero_point"):
-            return given.shape in ((), (self.weight_codes.shape[self.channel_axis],))
         if name == "bias_float":
             return self.bias_float is None and given.shape == (self._bias_size(),)
         return super()._takes(name, given)

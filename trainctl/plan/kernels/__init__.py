@@ -9,6 +9,7 @@ from trainctl.plan.kernels import (
     normalization,
     pooling,
     products,
+    quantized,
     rectified_norm,
     recurrent,
     reduction,
@@ -17,6 +18,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products",
+    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products", "quantized",
     "rectified_norm", "recurrent", "reduction", "softmax", "windows",
 ]  # fmt: skip
