@@ -1,1 +1,5 @@
 """Models in integers, under the names of PyTorch's ``torch.ao.quantization``."""
+
+from __future__ import annotations
+
+from trainctl.quantization.observers import *  # noqa: F403 - every name that it lists is PyTorch's here too

@@ -125,6 +125,45 @@ class Grid(Op):
         return xp.clip(xp.rint(xp.where(from_low, quant_min - low, quant_max - high)), quant_min, quant_max)
 
 
+class RangeGrid(Op):
+    """``low, high, eps`` -> the scale and zero point of codes for a range, as PyTorch's observers choose them.
+
+    Args:
+        quant_min: lowest code.
+        quant_max: highest code.
+        kind: ``affine``, ``symmetric``, or ``float`` for a zero point that is no code.
+        middle: the zero point of a symmetric scheme.
+    """
+
+    differentiable = False
+    decides_dtype = True
+    quant_min: int
+    quant_max: int
+    kind: str
+    middle: int
+
+    def forward(self, low: Any, high: Any, eps: Any) -> Any:
+        """Return both, one for each range, no scale less than ``eps``."""
+        xp, steps = self.xp, float(self.quant_max - self.quant_min)
+        low, high = low.reshape(low.shape or (1,)), high.reshape(high.shape or (1,))
+        if self.kind == "float":
+            scale = (high - low) / steps
+            scale = xp.where(scale > eps, scale, xp.ones_like(scale))
+            return scale, -low / scale
+        below, above = xp.minimum(low, xp.zeros_like(low)), xp.maximum(high, xp.zeros_like(high))
+        if self.kind == "symmetric":
+            scale = xp.maximum(xp.maximum(-below, above) / (steps / 2), eps)
+            return scale, xp.full(scale.shape, self.middle, xp.int64)
+        scale = xp.maximum((above - below) / steps, eps)
+        return scale, self._zero_point(below / scale)
+
+    def _zero_point(self, low: Any) -> Any:
+        """Return the code of 0 for lower ends in steps; int32 throughout, which wraps around as PyTorch's does."""
+        xp = self.xp
+        whole = xp.where(xp.isfinite(low), xp.rint(low), xp.iinfo(xp.int32).min).astype(xp.int32)
+        return xp.clip(xp.int32(self.quant_min) - whole, self.quant_min, min(self.quant_max, xp.iinfo(xp.int32).max))
+
+
 def resized(tensor: Tensor, shape: Any, fill: float) -> None:
     """Give a tensor that is kept between steps another shape, every element ``fill``, where it has another one.
 
