@@ -29,7 +29,7 @@ def best(counts: Array, low: float, high: float, steps: int, method: str, symmet
         >>> counts = numpy.float32([1, 0, 0, 0, 0, 0, 500, 1000])
         >>> low, high = best(counts, -8.0, 0.0, 3, "mse", symmetric=False)
         >>> float(low), float(high)
-        (-3.0, 0.0)
+        (-1.5, 0.0)
     """
     counts = counts.astype(numpy.float64)
     width = (high - low) / len(counts)
