@@ -6,12 +6,15 @@ Here is what training gives; the ops' results are in :mod:`tests.golden.ops`.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 MLP = Path(__file__).parent / "mlp_100_steps.json"
 OPTIMIZERS = Path(__file__).parent / "optimizers.json"
+QUANTIZERS = Path(__file__).parent / "quantizers.json"
 TRAININGS = Path(__file__).parent / "trainings.json"
 
 
@@ -25,6 +28,11 @@ def load_losses() -> list[float]:
 
 def load_trainings() -> dict[str, list[float]]:
     return json.loads(TRAININGS.read_text())["losses"]
+
+
+@cache
+def load_quantizers() -> dict[str, dict[str, list[Any]]]:
+    return json.loads(QUANTIZERS.read_text())["outcomes"]
 
 
 def write(path: Path, torch_version: str, **content: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import golden
-from tests.parity import mlp, optimizers, trainings
+from tests.parity import mlp, optimizers, quantizers, trainings
 
 
 def main() -> None:
@@ -12,6 +12,7 @@ def main() -> None:
     paths = {name: path.tolist() for name, path in optimizers.paths(torch).items()}
     golden.write(golden.OPTIMIZERS, torch.__version__, paths=paths)
     golden.write(golden.MLP, torch.__version__, losses=mlp.losses(torch))
+    golden.write(golden.QUANTIZERS, torch.__version__, outcomes=quantizers.outcomes(torch))
     golden.write(golden.TRAININGS, torch.__version__, losses=trainings.losses(torch))
 
 

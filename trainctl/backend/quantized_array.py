@@ -18,7 +18,7 @@ from trainctl.backend.quantized_dtypes import ALL, quantized_dtype
 LIMITS = {"quint8": (0, 255), "qint8": (-128, 127), "qint32": (-(2**31), 2**31 - 1), "quint4x2": (0, 15)}
 _LEAST_SCALE = float(numpy.float32(6.1e-5))  # PyTorch's: no scale that is found is smaller
 _LEAST_INVERTED = numpy.float32(2.0**-128)  # its reciprocal is infinite
-_SHOWN = ("shape", "ndim", "size", "strides", "nbytes", "flags", "base", "__array_interface__")
+_SHOWN = ("shape", "ndim", "size", "strides", "nbytes", "flags", "base")
 
 
 class _Descriptor:
@@ -50,9 +50,6 @@ class QuantizedArray:
         scale: a number, kept as it was given; or float64 ``[C]`` along ``axis`` (float32 with float zero points).
         zero_point: a whole number; or int64 ``[C]``, or float32 ``[C]``.
         axis: the dim that both are along; None: one grid for all.
-
-    Attributes:
-        dtype: as an array's.
     """
 
     __array_ufunc__ = None
@@ -61,7 +58,11 @@ class QuantizedArray:
         self, codes: Array, kind: quantized_dtype, scale: Any, zero_point: Any, axis: int | None = None
     ) -> None:
         self.codes, self.kind, self.scale, self.zero_point, self.axis = codes, kind, scale, zero_point, axis
-        self.dtype = _DESCRIPTORS[kind]
+
+    @property
+    def dtype(self) -> _Descriptor:
+        """The element type, as an array's."""
+        return _DESCRIPTORS[self.kind]
 
     @property
     def itemsize(self) -> int:
@@ -117,9 +118,25 @@ class QuantizedArray:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        raise TypeError(f"{self.dtype.name} has no counterpart in NumPy: use int_repr() or dequantize()")
+
     def copy(self, order: str = "C") -> QuantizedArray:
         """Return a copy."""
         return self.like(self.codes.copy(order))
+
+    def reshape(self, *shape: Any) -> QuantizedArray:
+        """Return the elements in another shape."""
+        return self._of_one_grid("reshape").like(self.codes.reshape(*shape))
+
+    def transpose(self, *dims: Any) -> QuantizedArray:
+        """Return a view with the dims in another order."""
+        return self._of_one_grid("transpose").like(self.codes.transpose(*dims))
+
+    def _of_one_grid(self, what: str) -> QuantizedArray:
+        if self.axis is not None:
+            raise RuntimeError(f"{what}: a tensor with a grid for each channel keeps its shape; dequantize() it first")
+        return self
 
     def item(self) -> float:
         """Return the one element."""
@@ -221,9 +238,17 @@ class QuantizedBackend(Backend):
             raise NotImplementedError(not_for_codes(name))
         return found
 
+    def pointer(self, array: Array) -> int:
+        """Return the address of the first code."""
+        return super().pointer(array.codes)
+
     def to_host(self, array: Array) -> Any:
         """Return the numbers as float32."""
         return array.values
+
+    def as_pickled(self, array: Array) -> QuantizedArray:
+        """Return the codes with their grid."""
+        return array
 
     def copyto(self, target: Array, source: Any, casting: str = "same_kind") -> None:
         """Write codes, or numbers, into ``target``."""
@@ -233,6 +258,11 @@ class QuantizedBackend(Backend):
             return
         values = source.values if isinstance(source, QuantizedArray) else numpy.asarray(source, numpy.float32)
         target.codes[...] = target.quantized(values).codes
+
+    def array_equal(self, one: Any, other: Any) -> bool:
+        """Return whether two arrays hold the same codes of the same grid."""
+        both = isinstance(one, QuantizedArray) and isinstance(other, QuantizedArray)
+        return both and one.same_grid(other) and bool(numpy.array_equal(one.codes, other.codes))
 
     def may_share_memory(self, one: Array, other: Array) -> bool:
         """Return whether two arrays' memory overlaps."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from trainctl.autograd.grad_mode import no_grad
+from trainctl.autograd.ops.quantization import dequantize
+from trainctl.autograd.tensor import Tensor
 from trainctl.nn import chain_attention
 from trainctl.nn.modules import multihead_attention
 from trainctl.nn.modules.linear import Linear
+from trainctl.nn.modules.module import Module
 
 
 class MultiheadAttention(multihead_attention.MultiheadAttention):
@@ -111,13 +115,19 @@ class MultiheadAttention(multihead_attention.MultiheadAttention):
 
     def _projections(self) -> dict[str, Any]:
         """Return what projects, as arguments of ``multi_head_attention_forward``."""
+        q, k, v = map(_numbers_of, (self.linear_Q, self.linear_K, self.linear_V))
         return {
             "out_proj_weight": self.out_proj, "out_proj_bias": None, "use_separate_proj_weight": True,
-            "q_proj_weight": self.linear_Q, "k_proj_weight": self.linear_K, "v_proj_weight": self.linear_V,
+            "q_proj_weight": q, "k_proj_weight": k, "v_proj_weight": v,
         }  # fmt: skip
 
     def _key_value(self) -> tuple[Any, Any]:
-        return (self.linear_K, None), (self.linear_V, None)
+        return (_numbers_of(self.linear_K), None), (_numbers_of(self.linear_V), None)
+
+
+def _numbers_of(layer: Module) -> Callable[[Tensor], Tensor]:
+    """Return what gives a layer's output as float numbers, also where it gives codes."""
+    return lambda x: dequantize(layer(x))
 
 
 class _InChain(chain_attention.MultiheadAttention, MultiheadAttention):

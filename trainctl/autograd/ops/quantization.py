@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
@@ -80,7 +81,7 @@ class Numbers(Op):
         return x.values
 
 
-def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: quantized_dtype) -> Any:
+def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: Any) -> Any:
     """Return a float tensor as codes of one grid: ``round(input / scale + zero_point)``, kept within the dtype.
 
     Args:
@@ -186,6 +187,12 @@ def dequantize(input: Any) -> Any:
         return tuple(dequantize(each) for each in input)
     check_tensor("dequantize", input, "tensor")
     return Numbers.apply(input) if is_quantized(input) else input
+
+
+def on_its_grid(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return a function's value for the numbers of a quantized tensor, rounded to the tensor's own grid."""
+    grid = _quantized("quantize", x, per_channel=False)
+    return Quantize.apply(function(dequantize(x)), kind=grid.kind, scale=grid.scale, zero_point=grid.zero_point)
 
 
 def is_quantized(self: Tensor) -> bool:
