@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 MLP = Path(__file__).parent / "mlp_100_steps.json"
 OPTIMIZERS = Path(__file__).parent / "optimizers.json"
 TRAININGS = Path(__file__).parent / "trainings.json"
+QUANTIZED = Path(__file__).parent / "quantized.json"
 
 
 def load_optimizers() -> dict[str, np.ndarray]:
@@ -25,6 +27,10 @@ def load_losses() -> list[float]:
 
 def load_trainings() -> dict[str, list[float]]:
     return json.loads(TRAININGS.read_text())["losses"]
+
+
+def load_quantized() -> dict[str, dict[str, Any]]:
+    return json.loads(QUANTIZED.read_text())["models"]
 
 
 def write(path: Path, torch_version: str, **content: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import golden
-from tests.parity import mlp, optimizers, trainings
+from tests.parity import mlp, optimizers, quantization, trainings
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
     golden.write(golden.OPTIMIZERS, torch.__version__, paths=paths)
     golden.write(golden.MLP, torch.__version__, losses=mlp.losses(torch))
     golden.write(golden.TRAININGS, torch.__version__, losses=trainings.losses(torch))
+    golden.write(golden.QUANTIZED, torch.__version__, models=quantization.results(torch))
 
 
 if __name__ == "__main__":
