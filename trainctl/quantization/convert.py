@@ -9,10 +9,11 @@ from typing import Any
 
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.backend.dtypes import finfo, float16
+from trainctl.nn import qat as nnqat
 from trainctl.nn.intrinsic import _FusedModule
 from trainctl.nn.modules.module import Module
 from trainctl.quantization import mappings
-from trainctl.quantization.observing import detach, device_of, hand_hooks_on
+from trainctl.quantization.observing import detach, device_of, hand_hooks_on, is_activation_post_process
 
 __all__ = ["convert", "swap_module"]
 
@@ -122,13 +123,15 @@ def swap_module(
 def _rounds_weights_alone(mod: Any) -> bool:
     """Return whether nobody looks at what goes through a layer that rounds its weight: it can only compute in float."""
     observed = hasattr(mod, "activation_post_process") or hasattr(mod, "input_fake_quant")
-    return hasattr(mod, "weight_fake_quant") and hasattr(mod, "to_float") and not observed
+    return isinstance(mod, (nnqat.Linear, nnqat.Conv1d, nnqat.Conv2d, nnqat.Conv3d)) and not observed
 
 
 def _with_rounded_weight(mod: Any) -> Any:
+    """Return a float layer, or a fused run of them, whose weight is on its grid."""
     new = mod.to_float()
+    layer = new[0] if isinstance(new, _FusedModule) else new
     with no_grad():
-        new.weight.copy_(mod.weight_fake_quant(mod.weight))
+        layer.weight.copy_(mod.weight_fake_quant(mod.weight))
     return new
 
 
@@ -152,7 +155,8 @@ def _give_input_grid(mod: Any, new: Any) -> None:
 
 def _remove_qconfig(module: Any) -> None:
     for child in module.children():
-        _remove_qconfig(child)
+        if not is_activation_post_process(child):  # what rounds a weight that stays needs its own observer
+            _remove_qconfig(child)
     if hasattr(module, "qconfig"):
         del module.qconfig
     detach(module)

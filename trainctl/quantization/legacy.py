@@ -11,7 +11,10 @@ from collections.abc import Collection
 from typing import Any
 
 from trainctl import nn
+from trainctl.autograd.ops.creation import tensor
+from trainctl.autograd.state import is_on
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.dtypes import uint8
 from trainctl.backend.quantized_dtypes import per_channel_symmetric, qint8, quint8
 from trainctl.nn import qat as nnqat
 from trainctl.nn.intrinsic import _FusedModule
@@ -34,24 +37,29 @@ _TABLES = (nn.Embedding, nn.EmbeddingBag)
 
 
 class TrainedRange(FakeQuantize):
-    """Fake quantization whose range is that of training: evaluation rounds to it, and does not widen it.
+    """Fake quantization whose range is that of training: once trained, evaluation rounds to it, and does not widen it.
+
+    A model that is never trained is calibrated by what it evaluates.
 
     Arguments are those of :class:`trainctl.quantization.FakeQuantize`.
+
+    Attributes:
+        trained: of one element: whether a training batch has been seen.
     """
 
-    def forward(self, X: Tensor) -> Tensor:
-        """Return ``X`` rounded; in training, or where nothing has been seen yet, to a range that it is part of."""
-        if self.training or not self._has_seen():
-            return super().forward(X)
-        before, self.observer_enabled = self.observer_enabled, self.observer_enabled.new_zeros(1)
-        try:
-            return super().forward(X)
-        finally:
-            self.observer_enabled = before
+    trained: Tensor
 
-    def _has_seen(self) -> bool:
-        low, high = self.activation_post_process.min_val, self.activation_post_process.max_val
-        return bool(low.numel()) and bool((low <= high).all())
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.register_buffer("trained", tensor([0], dtype=uint8))
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return ``X`` rounded."""
+        if self.training:
+            self.trained.fill_(1)
+        elif is_on(self.trained):
+            return self._on_grid(X) if is_on(self.fake_quant_enabled) else X
+        return super().forward(X)
 
 
 _ACTIVATION = TrainedRange.with_args(observer=MovingAverageMinMaxObserver, quant_min=0, quant_max=255, dtype=quint8)

@@ -79,6 +79,8 @@ DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: Kinds = {
     nnqat.Conv1d: nnq.Conv1d,
     nnqat.Conv2d: nnq.Conv2d,
     nnqat.Conv3d: nnq.Conv3d,
+    nnqat.Embedding: nnq.Embedding,
+    nnqat.EmbeddingBag: nnq.EmbeddingBag,
 }
 """From observed modules, and those that round their weights, to quantized ones."""
 
@@ -128,10 +130,8 @@ def get_default_static_quant_module_mappings() -> Kinds:
 
 
 def get_embedding_static_quant_module_mappings() -> Kinds:
-    """Return the same with tables of vectors that were rounded while they trained."""
-    return {
-        **DEFAULT_STATIC_QUANT_MODULE_MAPPINGS, nnqat.EmbeddingBag: nnq.EmbeddingBag, nnqat.Embedding: nnq.Embedding
-    }  # fmt: skip
+    """Return the same: tables of vectors that were rounded while they trained are in it."""
+    return get_default_static_quant_module_mappings()
 
 
 def get_default_qat_module_mappings() -> Kinds:
