@@ -34,7 +34,7 @@ def without_figures(output: str) -> str:
 @pytest.mark.parametrize("shown", console(README), ids=lambda shown: shown.command)
 def test_commands_print_what_is_shown(shown: Shown, checkout: Path):
     printed, expected = run(shown.command, checkout), shown.output
-    if re.match(r"trainctl (train|eval|predict)\b", shown.command):
+    if re.match(r"trainctl (train|eval|predict|quantize)\b", shown.command):
         printed, expected = without_figures(printed), without_figures(expected)
     assert printed == expected
 

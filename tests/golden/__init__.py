@@ -6,6 +6,7 @@ Here is what training gives; the ops' results are in :mod:`tests.golden.ops`.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 
 MLP = Path(__file__).parent / "mlp_100_steps.json"
 OPTIMIZERS = Path(__file__).parent / "optimizers.json"
+QUANTIZERS = Path(__file__).parent / "quantizers.json"
 TRAININGS = Path(__file__).parent / "trainings.json"
-QUANTIZED = Path(__file__).parent / "quantized.json"
+QUANTIZED_MODELS = Path(__file__).parent / "quantized_models.json"
 
 
 def load_optimizers() -> dict[str, np.ndarray]:
@@ -29,8 +31,13 @@ def load_trainings() -> dict[str, list[float]]:
     return json.loads(TRAININGS.read_text())["losses"]
 
 
-def load_quantized() -> dict[str, dict[str, Any]]:
-    return json.loads(QUANTIZED.read_text())["models"]
+def load_quantized_models() -> dict[str, dict[str, Any]]:
+    return json.loads(QUANTIZED_MODELS.read_text())["models"]
+
+
+@cache
+def load_quantizers() -> dict[str, dict[str, list[Any]]]:
+    return json.loads(QUANTIZERS.read_text())["outcomes"]
 
 
 def write(path: Path, torch_version: str, **content: object) -> None:

@@ -15,8 +15,7 @@ from trainctl.cli.text import printable
 EXAMPLES = """\
 trainctl quantize runs/mnist-cnn -o runs/mnist-cnn-int8
 trainctl quantize runs/mnist-cnn --max-drop 0.002 -o runs/mnist-cnn-int8
-trainctl quantize runs/mnist-cnn --method dynamic --exclude '0' -o out/int8 --json - -q | jq .bytes.ratio
-trainctl eval runs/mnist-cnn-int8 --baseline runs/mnist-cnn"""
+trainctl quantize runs/mnist-cnn --method dynamic --exclude '0' -o out/int8 --json - -q | jq .bytes.ratio"""
 
 _QUANTIZATION, _GATES, _OUTPUT = "Quantization", "Gates", "Output"
 

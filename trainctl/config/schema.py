@@ -112,7 +112,7 @@ class InitConfig(Section):
     """Where a fresh run's first weights come from.
 
     Attributes:
-        path: a run, a checkpoint, or a safetensors file.
+        path: a run, a checkpoint, a safetensors file, or an ONNX model.
         strict: whether all names and shapes must be the model's; false takes what fits.
         sha256: of the file that was read; a run records it, and another file is then refused.
     """

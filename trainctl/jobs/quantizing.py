@@ -115,9 +115,11 @@ class _Job:
                 f"{self.subject.found}: the model has no layer to quantize: {_listed(base)}",
                 hint="Linear, Conv1d to Conv3d, Embedding, recurrent layers and attention can be",
             )
-        if self.settings.no_fallback and len(base.names) < len(base.choices):
+        kept = len(base.choices) - len(base.names)
+        if self.settings.no_fallback and kept:
+            many = "1 layer stays" if kept == 1 else f"{kept} layers stay"
             raise GateError(
-                f"--no-fallback: {len(base.choices) - len(base.names)} layers stay in float: {_listed(base)}",
+                f"--no-fallback: {many} in float: {_listed(base)}",
                 hint="nothing was written; without --no-fallback they stay as they are",
             )
         return base

@@ -11,6 +11,7 @@ from trainctl.autograd.grad_mode import no_grad
 from trainctl.backend.dtypes import finfo, float16
 from trainctl.nn import qat as nnqat
 from trainctl.nn.intrinsic import _FusedModule
+from trainctl.nn.modules.container import Sequential
 from trainctl.nn.modules.module import Module
 from trainctl.quantization import mappings
 from trainctl.quantization.observing import detach, device_of, hand_hooks_on, is_activation_post_process
@@ -129,7 +130,7 @@ def _rounds_weights_alone(mod: Any) -> bool:
 def _with_rounded_weight(mod: Any) -> Any:
     """Return a float layer, or a fused run of them, whose weight is on its grid."""
     new = mod.to_float()
-    layer = new[0] if isinstance(new, _FusedModule) else new
+    layer: Any = next(iter(new)) if isinstance(new, Sequential) else new
     with no_grad():
         layer.weight.copy_(mod.weight_fake_quant(mod.weight))
     return new

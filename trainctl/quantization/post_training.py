@@ -114,9 +114,9 @@ class PostTraining:
 
     def _layer(self, choice: Choice, keep: Collection[str]) -> QuantizedLayer:
         assert choice.scheme is not None
-        integer = choice.scheme != "weights"
+        integer, static = choice.scheme != "weights", choice.scheme == "static"
         reader = self._next.get(choice.name)
-        output: Grid | None = self._grids.get(reader) if reader is not None and reader not in keep else None
+        output: Grid | None = self._grids.get(reader) if static and reader is not None and reader not in keep else None
         settings = self.settings
         return QuantizedLayer(
             name=choice.name,
@@ -176,8 +176,8 @@ def _check_place(modules: Mapping[str, Any], layer: QuantizedLayer, seen: set[st
         if name in seen or not name:
             raise CheckpointError(f"its record has layer {name!r} twice, or as the whole model")
         seen.add(name)
-    integer = layer.scheme != "weights"
-    if not (is_integer(layer.kind) if integer else weight_names(modules[layer.name])):
+    weights = layer.scheme == "weights"
+    if not (weight_names(modules[layer.name]) if weights else is_integer(layer.kind, layer.scheme)):
         raise CheckpointError(f"its record has layer {layer.name} as {layer.scheme}, which a {layer.kind} cannot be")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import trainctl
 from tests import golden
-from tests.parity import quantization
+from tests.parity import quantized_models
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:torch.ao.quantization is deprecated",
@@ -16,19 +16,19 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:must run observer before calling calculate_qparams",  # PyTorch's, of layers that nothing has gone through
 )
 
-CALIBRATED = [name for name in quantization.CASES if name.endswith("calibrated")]
-TRAINED = [name for name in quantization.CASES if name.endswith("trained")]
-DYNAMIC = [name for name in quantization.CASES if name.startswith("dynamic")]
+CALIBRATED = [name for name in quantized_models.CASES if name.endswith("calibrated")]
+TRAINED = [name for name in quantized_models.CASES if name.endswith("trained")]
+DYNAMIC = [name for name in quantized_models.CASES if name.startswith("dynamic")]
 
 
 def references(name):
     """Return PyTorch's results: those of the golden file, and those of today where it is installed."""
-    yield golden.load_quantized()[name]
+    yield golden.load_quantized_models()[name]
     try:
         import torch
     except ModuleNotFoundError:
         return
-    yield quantization.CASES[name](torch)
+    yield quantized_models.CASES[name](torch)
 
 
 def assert_converted(ours, theirs, codes_apart):
@@ -48,7 +48,7 @@ def assert_converted(ours, theirs, codes_apart):
 
 @pytest.mark.parametrize("name", CALIBRATED)
 def test_a_calibrated_model_has_the_same_grids_and_codes(name):
-    ours = quantization.CASES[name](trainctl)
+    ours = quantized_models.CASES[name](trainctl)
     for theirs in references(name):
         np.testing.assert_allclose(ours["observed"], theirs["observed"], rtol=1e-5, atol=1e-6)
         assert_converted(ours, theirs, codes_apart=0)
@@ -56,7 +56,7 @@ def test_a_calibrated_model_has_the_same_grids_and_codes(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_three_steps_of_training_and_the_model_after_them_are_the_same(name):
-    ours = quantization.CASES[name](trainctl)
+    ours = quantized_models.CASES[name](trainctl)
     for theirs in references(name):
         np.testing.assert_allclose(ours["losses"], theirs["losses"], rtol=1e-4)
         assert ours["parameters"].keys() == theirs["parameters"].keys()
@@ -67,14 +67,14 @@ def test_three_steps_of_training_and_the_model_after_them_are_the_same(name):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_trained_model_converted_is_what_it_was_to_one_step_a_layer(name):
-    ours = quantization.CASES[name](trainctl)
+    ours = quantized_models.CASES[name](trainctl)
     step = max(scale for scale, _ in ours["grids"].values())
     np.testing.assert_allclose(ours["output"], ours["observed"], atol=len(ours["codes"]) * 1.001 * step)
 
 
 @pytest.mark.parametrize("name", DYNAMIC)
 def test_a_dynamically_quantized_model_gives_the_same(name):
-    ours = quantization.CASES[name](trainctl)
+    ours = quantized_models.CASES[name](trainctl)
     for theirs in references(name):
         if name != "dynamic-half":  # layers of rounded weights stay float layers here
             assert ours["quantized"] == theirs["quantized"]
@@ -82,4 +82,4 @@ def test_a_dynamically_quantized_model_gives_the_same(name):
 
 
 def test_the_golden_file_holds_these_cases():
-    assert golden.load_quantized().keys() == quantization.CASES.keys()
+    assert golden.load_quantized_models().keys() == quantized_models.CASES.keys()
