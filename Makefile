@@ -25,7 +25,7 @@ train: $(VENV)/trainctl.stamp ## set up and run the main job, configs/mlp.yaml
 test: $(VENV)/dev.stamp ## set up and run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-torture: $(VENV)/dev.stamp ## a thousand kills and ten million damaged files: KILLS=N MUTATIONS=N SEED=N
+torture: $(VENV)/dev.stamp ## a thousand kills, ten million damaged files, a million integer layers: KILLS=N MUTATIONS=N LAYERS=N SEED=N
 	$(BIN)/python -m pytest -s tests/torture/torture.py $(ARGS)
 
 check: lint test ## the linters, mypy and the tests

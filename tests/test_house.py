@@ -25,7 +25,7 @@ LAYERS = (
     ("autograd",),
     ("storage",),
     ("namespace",),  # the engine as `trainctl.NAME`
-    ("cuda", "linalg", "nn", "optim", "data", "utils", "quantization"),
+    ("ao", "cuda", "linalg", "nn", "optim", "data", "utils", "quantization"),
     ("plan",),  # steps of the engine, recorded and replayed
     ("onnx",),  # models of the engine, written down for others
     ("train",),
@@ -46,7 +46,7 @@ HOST_OPS = {
 
 # What is imported only by a user who has it: one place each.
 OPTIONAL = {
-    "trainctl/onnx/protos.py": {"onnx"},
+    "trainctl/onnx/protos.py": {"google", "onnx"},
     "trainctl/onnx/runtime.py": {"onnxruntime"},
     "trainctl/backend/cupy.py": {"cupy", "cupyx"},
     "trainctl/data/images.py": {"PIL"},

@@ -13,6 +13,7 @@ from trainctl.version import __version__
 
 _SUBMODULES = frozenset(
     {
+        "ao",
         "autograd",
         "backend",
         "build",

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
+from trainctl.backend import jit
 from trainctl.backend.affine import QParams
 from trainctl.backend.integer_products import Finish, IntegerWeights, convolution, linear
 
 RANGES = {"uint8": (0, 255), "int8": (-128, 127)}
+
+
+@contextmanager
+def with_numpy_alone() -> Iterator[None]:
+    """Compute without compiled loops inside the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jit, "available", lambda: False)
+        yield
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two arrays are, to the bit."""
+    return (a.dtype, a.shape) == (b.dtype, b.shape) and a.tobytes() == b.tobytes()
 
 
 def half_even(values: Any) -> Any:

@@ -52,6 +52,27 @@ def test_train_then_gate(place: Path):
     ]  # fmt: skip
 
 
+def test_quantize_then_gate(place: Path):
+    trained = script("train.sh", place, "tiny.yaml", "runs/float", "train.epochs=1")
+    assert trained.returncode == 0, trained.stderr
+    summary = place / "quantized.md"
+    held = script("quantize-gate.sh", place, "runs/float", "1", "runs/int8", GITHUB_STEP_SUMMARY=str(summary))
+    assert held.returncode == 0, held.stderr
+    assert "written: runs/int8" in held.stderr
+    assert json.loads((place / "runs/int8.json").read_text())["passed"]
+    config = (place / "tiny.yaml").read_text().replace("metrics: [accuracy]", "metrics: []")  # then the loss decides
+    (place / "loss.yaml").write_text(config)
+    script("train.sh", place, "loss.yaml", "runs/loss", "train.epochs=1")
+    failed = script("quantize-gate.sh", place, "runs/loss", "0", "runs/none", GITHUB_STEP_SUMMARY=str(summary))
+    assert failed.returncode == 3, failed.stderr
+    assert "gate failed: " in failed.stderr
+    assert not (place / "runs/none").exists()
+    assert not json.loads((place / "runs/none.json").read_text())["passed"]
+    assert summary.read_text() == (
+        "int8 of `runs/float` holds a drop of 1: `runs/int8`\nint8 of `runs/loss` does **not** hold a drop of 0\n"
+    )
+
+
 def test_a_seed_that_fails_is_in_the_table(place: Path):
     done = script("seeds.sh", place, "tiny.yaml", "runs/seeds", "accuracy <= 1", "0")
     assert done.returncode == 3, done.stderr
@@ -90,6 +111,7 @@ def test_what_no_attempt_would_mend_ends_at_once(place: Path):
     for name, words, code in (
         ("resume-after-preemption.sh", ["gone.yaml", "runs/none"], 2),
         ("seeds.sh", ["gone.yaml", "runs/none", "loss>1", "0", "1"], 2),
+        ("quantize-gate.sh", ["runs/gone", "0.1", "runs/none"], 4),
     ):
         done = script(name, place, *words)
         assert done.returncode == code

@@ -1,7 +1,8 @@
-"""The long versions, by ``make torture``: a thousand kills, ten million changed files, every fault and every allocation.
+"""The long versions, by ``make torture``: a thousand kills, ten million changed files, a million integer layers, every
+fault and every allocation.
 
-``KILLS``, ``MUTATIONS`` and ``SEED`` in the environment replace how many and from where. What fails names the seed that
-does it again.
+``KILLS``, ``MUTATIONS``, ``LAYERS`` and ``SEED`` in the environment replace how many and from where. What fails names the
+seed that does it again.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ def test_a_thousand_kills():
 def test_ten_million_changed_files():
     share = -(-int(os.environ.get("MUTATIONS", "10_000_000")) // CORES)
     in_parallel([["-m", "tests.torture.mutating", str(share), str(SEED + core * share)] for core in range(CORES)])
+
+
+def test_a_million_integer_layers():
+    share = -(-int(os.environ.get("LAYERS", "1_000_000")) // CORES)
+    in_parallel([["-m", "tests.torture.layering", str(share), str(SEED + core * share)] for core in range(CORES)])
 
 
 def test_every_fault_and_every_allocation():

@@ -16,7 +16,7 @@ from trainctl.backend.quantized_dtypes import qint8, quint8
 Run = Callable[[list[Any]], Any]
 
 _MOVING = frozenset(["Clone", "TakeAt", "IndexSelect", "Gather", "SetAt"])
-_ORDERED = frozenset(["MaxAlong", "Amax", "ExtremeOfAll", "Order", "Extremes"])
+_ORDERED = frozenset(["Arg", "MaxAlong", "Amax", "ExtremeOfAll", "Order", "Extremes"])
 _COMPARING = frozenset(["Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"])
 _SAME_GRID = frozenset(
     ["ReLU", "Clamp", "Hardtanh", "LeakyReLU", "Elu", "Threshold", "Mean", "Gelu", "Deviation", "PReLU", "ConstantPad"]
@@ -62,10 +62,12 @@ def _moved(name: str, node: Any, arrays: list[Any], run: Run) -> Any:
         raise RuntimeError(
             f"{name.lower()}: a tensor with a grid for each channel keeps its shape; dequantize() it first"
         )
+
+    def named(found: Any) -> Any:
+        return first.like(found) if found.dtype == first.codes.dtype else found  # places are no codes
+
     result = run([each.codes if isinstance(each, QuantizedArray) else each for each in arrays])
-    if type(result) is tuple:
-        return tuple(first.like(each) if each.dtype == first.codes.dtype else each for each in result)
-    return first.like(result)
+    return tuple(map(named, result)) if type(result) is tuple else named(result)
 
 
 def _one_grid(name: str, arrays: list[Any]) -> QuantizedArray:

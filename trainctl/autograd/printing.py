@@ -42,16 +42,27 @@ def _notes(tensor: Tensor) -> list[str]:
     if tensor.is_cuda:
         notes.append(f"device='{tensor.device}'")
     default, empty = dtypes.get_default_dtype(), tensor.numel() == 0
-    if empty and tensor.ndim != 1:
+    if (empty and tensor.ndim != 1) or tensor.dtype.is_quantized:
         notes.append(f"size={tuple(tensor.shape)}")
     shown = {default} if empty else {default, default.to_complex(), dtypes.int64, dtypes.bool_}
     if tensor.dtype not in shown:
         notes.append(f"dtype={tensor.dtype}")
+    if tensor.dtype.is_quantized:
+        notes += _grid(tensor)
     if tensor.grad_fn is not None:
         notes.append(f"grad_fn=<{type(tensor.grad_fn).name()}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
     return notes
+
+
+def _grid(tensor: Tensor) -> list[str]:
+    """Return how a quantized tensor's codes stand for numbers."""
+    scheme = f"quantization_scheme={tensor.qscheme()}"
+    if tensor._array.axis is None:
+        return [scheme, f"scale={tensor.q_scale()}", f"zero_point={tensor.q_zero_point()}"]
+    scales, zero_points = tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points()
+    return [scheme, f"scale={scales}", f"zero_point={zero_points}", f"axis={tensor._array.axis}"]
 
 
 def _with_notes(text: str, notes: list[str]) -> str:

@@ -345,7 +345,7 @@ class Tensor(ArrayHolder):
                     f"can't convert {self.device} device type tensor to numpy. "
                     "Use Tensor.cpu() to copy the tensor to host memory first."
                 )
-            raise TypeError("Got unsupported ScalarType BFloat16: NumPy has none; use Tensor.float() first")
+            raise TypeError(f"Got unsupported ScalarType {self.dtype.name}: use float() or, if quantized, dequantize()")
         return self._xp.to_host(self._array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
@@ -381,7 +381,7 @@ class Tensor(ArrayHolder):
         return copy
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuild, (type(self), self._xp.to_host(self._array), self._requires_grad)
+        return _rebuild, (type(self), self._xp.as_pickled(self._array), self._requires_grad)
 
 
 def _rebuild(kind: type[Tensor], array: Any, requires_grad: bool) -> Tensor:

@@ -94,6 +94,7 @@ class QParams:
         return numpy.reshape(values, shape)
 
 
+@numpy.errstate(all="ignore")
 def quantize(x: Array, qparams: QParams, out: Array | None = None) -> Array:
     """Return the codes of float numbers, which are rounded to float32 first.
 
@@ -112,6 +113,7 @@ def quantize(x: Array, qparams: QParams, out: Array | None = None) -> Array:
     return _saturated(codes, qparams, out)
 
 
+@numpy.errstate(all="ignore")
 def dequantize(codes: Array, qparams: QParams, out: Array | None = None) -> Array:
     """Return the float32 numbers that codes stand for.
 
@@ -130,6 +132,7 @@ def dequantize(codes: Array, qparams: QParams, out: Array | None = None) -> Arra
     return numpy.multiply(values, qparams.along(qparams.scale, codes.ndim), out=values if out is None else out)
 
 
+@numpy.errstate(all="ignore")
 def requantize(sums: Array, multiplier: Any, qparams: QParams, out: Array | None = None) -> Array:
     """Return the codes of sums of products.
 

@@ -59,6 +59,10 @@ class Backend:
         """Return ``array`` as a NumPy array."""
         return array
 
+    def as_pickled(self, array: Array) -> Any:
+        """Return what a pickle or a copy keeps of ``array``."""
+        return self.to_host(array)
+
     def device_of(self, array: Array) -> device:
         """Return the device that an array is on."""
         return CPU

@@ -6,6 +6,7 @@ An array of it is a small class of its own, as :mod:`trainctl.backend.bfloat16`'
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy
@@ -18,7 +19,7 @@ from trainctl.backend.quantized_dtypes import ALL, quantized_dtype
 LIMITS = {"quint8": (0, 255), "qint8": (-128, 127), "qint32": (-(2**31), 2**31 - 1), "quint4x2": (0, 15)}
 _LEAST_SCALE = float(numpy.float32(6.1e-5))  # PyTorch's: no scale that is found is smaller
 _LEAST_INVERTED = numpy.float32(2.0**-128)  # its reciprocal is infinite
-_SHOWN = ("shape", "ndim", "size", "strides", "nbytes", "flags", "base", "__array_interface__")
+_SHOWN = ("shape", "ndim", "size", "strides", "nbytes", "flags", "base")
 
 
 class _Descriptor:
@@ -50,9 +51,6 @@ class QuantizedArray:
         scale: a number, kept as it was given; or float64 ``[C]`` along ``axis`` (float32 with float zero points).
         zero_point: a whole number; or int64 ``[C]``, or float32 ``[C]``.
         axis: the dim that both are along; None: one grid for all.
-
-    Attributes:
-        dtype: as an array's.
     """
 
     __array_ufunc__ = None
@@ -61,7 +59,11 @@ class QuantizedArray:
         self, codes: Array, kind: quantized_dtype, scale: Any, zero_point: Any, axis: int | None = None
     ) -> None:
         self.codes, self.kind, self.scale, self.zero_point, self.axis = codes, kind, scale, zero_point, axis
-        self.dtype = _DESCRIPTORS[kind]
+
+    @property
+    def dtype(self) -> _Descriptor:
+        """The element type, as an array's."""
+        return _DESCRIPTORS[self.kind]
 
     @property
     def itemsize(self) -> int:
@@ -117,9 +119,25 @@ class QuantizedArray:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        raise TypeError(f"{self.dtype.name} has no counterpart in NumPy: use int_repr() or dequantize()")
+
     def copy(self, order: str = "C") -> QuantizedArray:
         """Return a copy."""
         return self.like(self.codes.copy(order))
+
+    def reshape(self, *shape: Any) -> QuantizedArray:
+        """Return the elements in another shape."""
+        return self._of_one_grid("reshape").like(self.codes.reshape(*shape))
+
+    def transpose(self, *dims: Any) -> QuantizedArray:
+        """Return a view with the dims in another order."""
+        return self._of_one_grid("transpose").like(self.codes.transpose(*dims))
+
+    def _of_one_grid(self, what: str) -> QuantizedArray:
+        if self.axis is not None:
+            raise RuntimeError(f"{what}: a tensor with a grid for each channel keeps its shape; dequantize() it first")
+        return self
 
     def item(self) -> float:
         """Return the one element."""
@@ -182,11 +200,16 @@ def unpacked(halves: Array, shape: tuple[int, ...]) -> Array:
 def chosen(values: Array, low: int, high: int) -> tuple[float, int]:
     """Return the scale and zero point with which codes from ``low`` to ``high`` span the values and 0, as PyTorch does.
 
+    Raises:
+        RuntimeError: a value is not finite.
+
     Example:
         >>> chosen(numpy.float32([0.0, 2.0]), 0, 200)
         (0.01, 0)
     """
     least, most = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if not math.isfinite(most - least):
+        raise RuntimeError("no grid spans numbers of which one is not finite: expected neither NaN nor infinity")
     scale = (most - least) / (high - low)
     if numpy.float32(scale) == 0 or numpy.float32(scale) < _LEAST_INVERTED:
         scale = 0.1
@@ -221,9 +244,17 @@ class QuantizedBackend(Backend):
             raise NotImplementedError(not_for_codes(name))
         return found
 
+    def pointer(self, array: Array) -> int:
+        """Return the address of the first code."""
+        return super().pointer(array.codes)
+
     def to_host(self, array: Array) -> Any:
         """Return the numbers as float32."""
         return array.values
+
+    def as_pickled(self, array: Array) -> QuantizedArray:
+        """Return the codes with their grid."""
+        return array
 
     def copyto(self, target: Array, source: Any, casting: str = "same_kind") -> None:
         """Write codes, or numbers, into ``target``."""
@@ -233,6 +264,11 @@ class QuantizedBackend(Backend):
             return
         values = source.values if isinstance(source, QuantizedArray) else numpy.asarray(source, numpy.float32)
         target.codes[...] = target.quantized(values).codes
+
+    def array_equal(self, one: Any, other: Any) -> bool:
+        """Return whether two arrays hold the same codes of the same grid."""
+        both = isinstance(one, QuantizedArray) and isinstance(other, QuantizedArray)
+        return both and one.same_grid(other) and bool(numpy.array_equal(one.codes, other.codes))
 
     def may_share_memory(self, one: Array, other: Array) -> bool:
         """Return whether two arrays' memory overlaps."""

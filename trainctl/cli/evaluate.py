@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption
+from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption, RuntimeOption
 from trainctl.cli.output import check_targets, json_line, write_json, write_text
 from trainctl.cli.text import count, number, printable, table
 
@@ -104,6 +104,7 @@ def evaluate(
             rich_help_panel=_GATES,
         ),
     ] = 0.0,
+    runtime: RuntimeOption = "trainctl",
     plugins: PluginsOption = None,
     json: JsonOption = None,
     junit: Annotated[
@@ -140,6 +141,7 @@ def evaluate(
         alpha=alpha,
         max_drop=max_drop,
         per_class=per_class,
+        runtime=runtime,
     )
     _write(result, json, junit, markdown)
     if log_format == "json" and not quiet:

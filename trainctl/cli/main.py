@@ -17,6 +17,7 @@ from trainctl.cli import (
     data,
     doctor,
     evaluate,
+    export,
     init,
     predict,
     profile,
@@ -40,6 +41,7 @@ app.command(cls=train.TrainCommand, epilog=train.EXAMPLES)(train.train)
 app.command("eval", cls=Command, epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command("evaluate", cls=Command, epilog=evaluate.EXAMPLES, hidden=True)(evaluate.evaluate)
 app.command(cls=Command, epilog=predict.EXAMPLES)(predict.predict)
+app.command(cls=Command, epilog=export.EXAMPLES)(export.export)
 app.command(cls=Command, epilog=quantize.EXAMPLES)(quantize.quantize)
 app.command(cls=Command, epilog=validate.EXAMPLES)(validate.validate)
 app.command(cls=Command, epilog=show.EXAMPLES)(show.show)

@@ -55,7 +55,7 @@ InitFromOption = Annotated[
     typer.Option(
         "--init-from",
         metavar="PATH",
-        help="Begin with the weights of a run, a checkpoint or a safetensors file.",
+        help="Begin with the weights of a run, a checkpoint, a safetensors file or an ONNX model.",
         rich_help_panel="Config",
     ),
 ]
@@ -96,6 +96,14 @@ LogFormatOption = Annotated[
         help="Progress on stderr; auto is rich on a terminal and plain elsewhere.",
         show_default=False,
         rich_help_panel="Output",
+    ),
+]
+RuntimeOption = Annotated[
+    Literal["trainctl", "onnxruntime"],
+    typer.Option(
+        "--runtime",
+        metavar="trainctl|onnxruntime",
+        help="What runs the model; ONNX Runtime is the extra onnx.",
     ),
 ]
 QuietOption = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trainctl.cli.options import DebugOption, PluginsOption, QuietOption
+from trainctl.cli.options import DebugOption, PluginsOption, QuietOption, RuntimeOption
 from trainctl.cli.output import STDOUT, check_target
 from trainctl.cli.text import count, printable
 
@@ -94,6 +94,7 @@ def predict(
     proba: Annotated[
         bool, typer.Option("--proba", help="The probability of every class, too.", rich_help_panel=_OUTPUT)
     ] = False,
+    runtime: RuntimeOption = "trainctl",
     plugins: PluginsOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -109,7 +110,7 @@ def predict(
     kind = format or ("csv" if output.lower().endswith(".csv") else "jsonl")
     if "-" in inputs and sys.stdin is None:
         raise UsageError("-: stdin is closed", hint="name a file, or pipe samples into the command")
-    predictor = Predictor(run, threads=threads, batch_size=batch_size, device=device)
+    predictor = Predictor(run, threads=threads, batch_size=batch_size, device=device, runtime=runtime)
     stdin: Any = sys.stdin.buffer if "-" in inputs else None
     source = Source(inputs, input_format, id, tuple(drop or ()), scale, stdin)
     details = Details(predictor.classes, top or 0, proba, several=len(inputs) > 1 or Path(inputs[0]).is_dir())

@@ -6,6 +6,7 @@ from trainctl.jobs.checkpoints import inspect_checkpoint, verify_checkpoints
 from trainctl.jobs.datasets import list_data, make_data
 from trainctl.jobs.doctor import run_doctor
 from trainctl.jobs.evaluation import SPLITS, run_evaluation
+from trainctl.jobs.exporting import run_export
 from trainctl.jobs.gates import failures
 from trainctl.jobs.places import RUNS
 from trainctl.jobs.prediction import Prediction, Predictor, Source
@@ -33,6 +34,7 @@ __all__ = [
     "report_runs",
     "run_doctor",
     "run_evaluation",
+    "run_export",
     "run_profile",
     "run_quantization",
     "run_training",

@@ -15,6 +15,7 @@ from trainctl.jobs.experiments import config_of
 from trainctl.jobs.gates import check_names, judge, parse_gate
 from trainctl.jobs.measuring import SPLITS, Subject
 from trainctl.jobs.places import RUNS
+from trainctl.jobs.runtimes import Runtime, on_runtime
 from trainctl.train.checkpoint import read_checkpoint, weights_sha256
 from trainctl.train.resolve import find_checkpoint, latest_run
 
@@ -43,6 +44,7 @@ def run_evaluation(
     alpha: float = 0.05,
     max_drop: float = 0.0,
     per_class: bool = False,
+    runtime: Runtime = "trainctl",
 ) -> dict[str, Any]:
     """Measure a trained model and return its loss (mean over the samples) and metrics, as plain data.
 
@@ -61,6 +63,7 @@ def run_evaluation(
         alpha: the comparison's level of significance.
         max_drop: how much worse than the baseline's a figure may be, in its own unit.
         per_class: measure precision, recall and F1 of each class, too.
+        runtime: what runs the model; the baseline is run by trainctl.
 
     Raises:
         CheckpointError: there is no checkpoint, or it is damaged.
@@ -86,6 +89,8 @@ def run_evaluation(
     check_names([gate.name for gate in gates], figures, tables, "--fail-if")
     check_names(compare, figures, tables, "--compare")
     subject = Subject.build(found, checkpoint, loaded, threads, batch_size)
+    if runtime == "onnxruntime":
+        subject.experiment = on_runtime(subject.experiment, found, checkpoint, subject.threads)
     _check_one_output(subject, "--baseline" if baseline else "--per-class" if per_class else None)
     against = baseline and Baseline(
         baseline, subject, threads, deciding=compare, alpha=alpha, max_drop=max_drop
@@ -110,6 +115,7 @@ def run_evaluation(
         "gates": judged,
         "baseline": compared,
         "passed": all(each["passed"] for each in judged) and (compared is None or compared["passed"]),
+        "runtime": runtime,
         "threads": subject.threads,
         "seconds": round(time.perf_counter() - started, 3),
         "weights_sha256": weights_sha256(found),

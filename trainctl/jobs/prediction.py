@@ -13,6 +13,7 @@ from trainctl.errors import UsageError
 from trainctl.jobs.answers import Answer, answers_of
 from trainctl.jobs.experiments import config_of
 from trainctl.jobs.places import RUNS
+from trainctl.jobs.runtimes import Runtime, runtime_module
 from trainctl.train.checkpoint import Checkpoint, read_checkpoint
 from trainctl.train.resolve import find_checkpoint, latest_run
 
@@ -66,6 +67,7 @@ class Predictor:
         threads: default: as the run had.
         batch_size: samples at a time; default: the config's ``data.eval_batch_size``.
         device: where to compute; default: as the config says.
+        runtime: what runs the model.
 
     Attributes:
         checkpoint: the checkpoint's directory.
@@ -85,10 +87,12 @@ class Predictor:
         threads: int | None = None,
         batch_size: int | None = None,
         device: str | None = None,
+        runtime: Runtime = "trainctl",
     ) -> None:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
         from trainctl.registry import extended
+        from trainctl.train.aware import as_saved
         from trainctl.train.batches import output_names
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
@@ -98,6 +102,7 @@ class Predictor:
         loaded = config_of(saved, self.checkpoint, (), {"device": ("--device", device)})
         with extended(loaded.names):
             parts = Parts(loaded)
+        as_saved(parts.model, parts.rounding, saved)
         load_weights(saved, parts.model)
         parts.model.eval()
         if isinstance(parts.sample.inputs, Mapping):
@@ -113,8 +118,8 @@ class Predictor:
         self._threads, self._config = threads or saved.threads, loaded.config
         self._batch_size = batch_size or loaded.config.data.eval_batch_size
         self._link = link_of(parts.loss)
-        self._forward = self._compiled(saved)
-        self.classes = _class_names(parts)
+        self._forward = self._compiled(saved) if runtime == "trainctl" else runtime_module(parts, self._threads)
+        self.classes = class_names(parts)
         self._scales_images = getattr(parts.dataset_class, "scales_images", False)
         self._columns = _column_names(loaded.config.data.dataset.args)
         self.notes: list[str] = []
@@ -216,8 +221,8 @@ def _format(path: str, stdin: IO[bytes] | None) -> str:
     return "jsonl" if start in (b"{", b"[") else "csv"
 
 
-def _class_names(parts: Parts) -> list[str] | None:
-    """The names of the classes: as the config writes them, or as the data set knows them."""
+def class_names(parts: Parts) -> list[str] | None:
+    """Return the names of the classes: as the config writes them, or as the data set knows them."""
     names = parts.config.data.dataset.args.get("classes") or getattr(parts.dataset_class, "classes", None)
     return [str(name) for name in names] if isinstance(names, list | tuple) and names else None
 

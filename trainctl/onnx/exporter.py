@@ -21,7 +21,6 @@ from trainctl.storage.files import replace_file
 DynamicAxes = Mapping[str, Mapping[int, str] | Sequence[int]]
 
 BATCH = "batch"
-TOLERANCE = 1e-5
 
 
 @dataclass
@@ -67,7 +66,7 @@ def export(
     dynamic_axes: DynamicAxes | None = None,
     opset_version: int | None = None,
     metadata: Mapping[str, str] | None = None,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     verify: bool = True,
 ) -> Exported:
     """Write a model as ONNX and compare ONNX Runtime's outputs with the model's own.
@@ -85,7 +84,8 @@ def export(
             first dim, of all inputs that have the same; ``{}``: none.
         opset_version: default: the oldest, from 17 on, that has all operators the model wants.
         metadata: what the file is to say of itself.
-        tolerance: by how much outputs may differ, relative to the largest number of the output.
+        tolerance: by how much outputs may differ, relative to the largest number of the output; default: 1e-5, for a
+            quantized model one step of the last quantization.
         verify: compare.
 
     Returns:
@@ -116,7 +116,7 @@ def export(
     data = protos.to_bytes(proto)
     found = Exported(data, written.graph.opset, names, written.outputs, len(written.graph.nodes))
     if verify:
-        found.report = parity.compare(model, args, kwargs, axes, written, data, tolerance)
+        found.report = parity.compare(model, args, kwargs, written, data, tolerance)
     if f is not None:
         replace_file(Path(f), data)
     return found
@@ -204,18 +204,22 @@ def _written(
 
 def _lowered(model: Any, traced: list[Traced], graph: Graph, outputs: list[str]) -> Written:
     from trainctl.onnx.converters import CONVERTERS
+    from trainctl.onnx.converters.few_bits import few_bit_weights
 
     for name in outputs:
         graph.unique(name)
     states = [*model.named_parameters(), *model.named_buffers()]
     graph.state_names = {id(tensor._array): name for name, tensor in reversed(states)}
+    graph.few_bits = few_bit_weights(model)
     lowering = Lowering(graph, [each.trace for each in traced], CONVERTERS)
     lowering.run()
     graph.module, graph.record = "", len(traced[0].trace.records)
     values = values_in(traced[0].trace.result)
-    for value, name in zip(values, outputs, strict=True):
+    for value in values:
         lowering.operand(value.number)
-        graph.output(lowering.read(value.number), name)
+    made = [lowering.read(value.number) for value in values]  # all of them before the first gets another name
+    for before, name in zip(made, outputs, strict=True):
+        graph.output(graph.renamed.get(before, before), name)
     graph.pruned(outputs)
     return Written(graph, lowering, traced, outputs)
 

@@ -54,6 +54,8 @@ class Graph:
         axes: the dynamic dims.
         inputs: names of the inputs.
         state_names: names of parameters and buffers by the id of their array.
+        few_bits: weights that are kept in few bits, likewise: the key, the layer, the name in it.
+        halves: initializers of 4 bits.
 
     Attributes:
         nodes: in an order in which they can be run.
@@ -69,6 +71,8 @@ class Graph:
     axes: list[Axis]
     inputs: list[str]
     state_names: dict[int, str] = field(default_factory=dict)
+    few_bits: dict[int, tuple[str, Any, str]] = field(default_factory=dict)
+    halves: set[str] = field(default_factory=set)
     nodes: list[Node] = field(default_factory=list)
     initializers: dict[str, numpy.ndarray] = field(default_factory=dict)
     module: str = ""
@@ -143,6 +147,10 @@ class Graph:
         """Return the node that has an output of this name."""
         return self._makers.get(name)
 
+    def producer(self, name: str) -> Node | None:
+        """Return the node that has an output of this name in the finished graph."""
+        return next((node for node in self.nodes if name in node.outputs), None)
+
     # -- constants ------------------------------------------------------------------------------------
 
     def constant(self, value: Any, dtype: Any = None, name: str = "constant") -> str:
@@ -159,10 +167,12 @@ class Graph:
         self.initializers[name] = numpy.array(array, order="C")  # never 1-d in place of 0-d
         return name
 
-    def state(self, name: str, array: Any, dtype: Any = None) -> str:
-        """Return the initializer that a parameter or buffer is, which it becomes once."""
+    def state(self, name: str, array: Any, dtype: Any = None, bits: int | None = None) -> str:
+        """Return the initializer that a parameter or buffer is, which it becomes once; with ``bits`` 4 in half bytes."""
         if name not in self._states:
             self._states[name] = self.initializer(name, numpy.asarray(array, dtype))
+            if bits == 4:
+                self.halves.add(self._states[name])
         return self._states[name]
 
     # -- sizes ----------------------------------------------------------------------------------------

@@ -226,6 +226,12 @@ class Lowering:
         if operand.source is not None and operand.array is None:
             raise operand.source.unsupported("ONNX does not give this output")
         if operand.array is not None:
+            if id(operand.array) in self.graph.few_bits:
+                from trainctl.onnx.converters.few_bits import write_weight
+
+                written = write_weight(self.graph, *self.graph.few_bits[id(operand.array)])
+                if written is not None:
+                    return written
             state = self.graph.state_names.get(id(operand.array))
             if state is not None:
                 return self.graph.state(state, operand.array)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -78,7 +80,7 @@ def model_of(
         name,
         [_value(onnx, *each) for each in inputs],
         [_value(onnx, *each) for each in outputs],
-        [onnx.numpy_helper.from_array(array, each) for each, array in graph.initializers.items()],
+        [_tensor(onnx, each, array, each in graph.halves) for each, array in graph.initializers.items()],
     )
     model = onnx.helper.make_model(
         proto,
@@ -89,6 +91,15 @@ def model_of(
     )
     onnx.helper.set_model_props(model, dict(metadata))
     return model
+
+
+def _tensor(onnx: Any, name: str, array: Any, is_half: bool) -> Any:
+    """Return an initializer; codes of 4 bits are two to a byte, the first in the low half."""
+    if not is_half:
+        return onnx.numpy_helper.from_array(array, name)
+    flat = numpy.append(array.ravel(), numpy.zeros(array.size % 2, array.dtype)).astype(numpy.uint8) & 15
+    kind = onnx.TensorProto.UINT4 if array.dtype == numpy.uint8 else onnx.TensorProto.INT4
+    return onnx.helper.make_tensor(name, kind, array.shape, (flat[::2] | flat[1::2] << 4).tobytes(), raw=True)
 
 
 def _node(onnx: Any, node: Any) -> Any:
@@ -136,3 +147,45 @@ def with_outputs(model: Any, names: Iterable[Sequence[str]]) -> Any:
         known[name] for group in names for name in group if name in known and name not in there
     )
     return inferred
+
+
+@dataclass(frozen=True)
+class Use:
+    """A matrix that an operator multiplies by.
+
+    Attributes:
+        weight: the initializer's name.
+        layer: the path of the layer, as the operator's name says.
+        is_transposed: whether it is stored the other way round than in a dense layer, ``[in, out]``.
+    """
+
+    weight: str
+    layer: str
+    is_transposed: bool
+
+
+def read(path: str | Path) -> tuple[dict[str, numpy.ndarray], list[Use]]:
+    """Return the initializers in a file, and which of them operators multiply by.
+
+    Raises:
+        ValueError: it is no ONNX model.
+        OSError: it cannot be read.
+    """
+    onnx = package()
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(path))
+    except DecodeError as error:
+        raise ValueError(f"not an ONNX model: {error}") from error
+    graph = model.graph
+    if not graph.node and not graph.initializer:
+        raise ValueError("not an ONNX model: it has no graph")
+    arrays = {each.name: numpy.array(onnx.numpy_helper.to_array(each)) for each in graph.initializer}
+    found = []
+    for node in graph.node:
+        if node.op_type in ("Gemm", "MatMul") and len(node.input) > 1 and node.input[1] in arrays:
+            stored = any(each.name == "transB" and each.i for each in node.attribute)
+            layer = ".".join(node.name.strip("/").split("/")[:-1])
+            found.append(Use(node.input[1], layer, not stored))
+    return arrays, found

@@ -138,3 +138,19 @@ class Follow(Op):
         """Compute it, into ``out`` where it is given."""
         one = x.dtype.type
         return self.xp.add(x * one(self.keep), value.reshape(x.shape) * one(self.scale) * one(self.share), out=out)
+
+
+class LargestCodes(Op):
+    """The largest of the codes in each window of images.
+
+    Attributes:
+        along: parameters of :class:`MaxAlong` for the last dim.
+        down: the same for the one before.
+    """
+
+    along: dict[str, Any]
+    down: dict[str, Any]
+
+    def forward(self, x: Any) -> Any:
+        """Compute it op by op."""
+        return _of(MaxAlong, **self.down).forward(_of(MaxAlong, **self.along).forward(x))

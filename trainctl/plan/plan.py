@@ -29,6 +29,7 @@ from trainctl.plan.linking import linked, loops_in
 from trainctl.plan.liveness import lifetimes, read_by, values_in, without_dead_work
 from trainctl.plan.lowering import Context, Note, Run, Settings, lowered, lowered_effect
 from trainctl.plan.memory import Life, array_in, block, place
+from trainctl.plan.on_codes import on_codes
 from trainctl.plan.products import blas_threads
 from trainctl.plan.table_gradient import TableSlot
 from trainctl.plan.trace import Apply, Effect, Gradient, Record, Returned, RowsGradient, Trace, Value, Write
@@ -52,7 +53,7 @@ class Plan:
 
     def __init__(self, trace: Trace, settings: Settings) -> None:
         self.trace = trace
-        records = without_dead_work(trace)
+        records = without_dead_work(on_codes(trace))
         lay_out(records)
         self.records = fused(records, trace.result, settings.compiled)
         by_tiles = settings.compiled and tile.pays()  # on one thread as fast as BLAS on two, and no worker spins

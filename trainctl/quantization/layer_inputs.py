@@ -12,7 +12,7 @@ from trainctl import nn
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn import functional as F
-from trainctl.nn.modules.conv import _Conv
+from trainctl.nn.modules.conv import _Conv, padded_sides
 from trainctl.nn.modules.module import Module
 from trainctl.nn.utils.rnn import PackedSequence
 
@@ -150,7 +150,7 @@ def _of_convolution(layer: Any, x: Tensor) -> Iterator[tuple[str, int, Array]]:
 
 def _plain(layer: Any, x: Tensor) -> Array:
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-    sides = layer._sides()
+    sides = padded_sides(layer.dilation, layer.kernel_size, layer.padding)
     padded = F.pad(x, sides, mode) if any(sides) else x
     return _windows(padded.cpu().numpy(), layer.kernel_size, layer.stride, layer.dilation, layer.groups)
 

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import quantized_dtypes
 from trainctl.backend.bfloat16 import BFloat16Array
+from trainctl.backend.quantized_array import QuantizedArray
 from trainctl.errors import CheckpointError
 from trainctl.storage.tensor_file import check_name
 
@@ -48,6 +50,10 @@ def pack(value: Any, name: str, arrays: Arrays) -> Any:
             return value
         case float():
             return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
+        case Tensor() if value.dtype.is_quantized:
+            array = value._array
+            parts = [array.kind.name, Tensor._wrap(array.codes), array.scale, array.zero_point, array.axis]
+            return {"$quantized": pack(parts, name, arrays)}
         case Tensor():
             return {"$tensor": _add(to_array(value), name, arrays)}
         case np.ndarray() if value.dtype.kind in "biufc":
@@ -111,6 +117,9 @@ def _check_kind(kind: str, packed: dict[str, Any], arrays: Mapping[str, Any]) ->
         fits = kind != "$scalar" or arrays[content].shape == ()
     elif kind == "$float":
         fits = content in _NOT_FINITE
+    elif kind == "$quantized":
+        check_packed(content, arrays)
+        fits = _is_quantized(content, arrays)
     elif kind == "$tuple":
         fits = isinstance(content, list)
         check_packed(content, arrays)
@@ -122,6 +131,22 @@ def _check_kind(kind: str, packed: dict[str, Any], arrays: Mapping[str, Any]) ->
         raise CheckpointError(f"a checkpoint holds a value of the unknown kind {kind!r}", hint="upgrade trainctl")
     if not fits or len(packed) > 1:
         raise CheckpointError(f"a tree holds {str(content)[:80]!r} as {kind[1:]}, which it is not")
+
+
+def _is_quantized(parts: Any, arrays: Mapping[str, Any]) -> bool:
+    """Whether packed parts are those of a quantized tensor, whose grid fits its codes."""
+    if not isinstance(parts, list) or len(parts) != 5 or parts[0] not in {each.name for each in quantized_dtypes.ALL}:
+        return False
+    kind = next(each for each in quantized_dtypes.ALL if each.name == parts[0])
+    _, codes, scale, zero_point, axis = parts
+    codes = arrays.get(codes["$tensor"]) if isinstance(codes, dict) and "$tensor" in codes else None
+    if codes is None or codes.dtype != kind.array_dtype:
+        return False
+    if axis is None:
+        return type(scale) is float and type(zero_point) is int
+    grids = [arrays[each["$array"]] for each in (scale, zero_point) if isinstance(each, dict) and "$array" in each]
+    fits_codes = type(axis) is int and 0 <= axis < codes.ndim and len(grids) == 2
+    return fits_codes and all(each.shape == (codes.shape[axis],) and each.dtype.kind in "fi" for each in grids)
 
 
 def _is_key(packed: Any) -> bool:
@@ -149,6 +174,10 @@ def unpack(packed: Any, arrays: Mapping[str, Any]) -> Any:
             return float(content)
         case "$tensor":
             return Tensor._wrap(arrays[content].copy())
+        case "$quantized":
+            name, codes, *grid = unpack(content, arrays)
+            kind = next(each for each in quantized_dtypes.ALL if each.name == name)
+            return Tensor._wrap(QuantizedArray(codes._array, kind, *grid))
         case "$array":
             return arrays[content].copy()
         case "$scalar":

@@ -1,4 +1,4 @@
-"""The first weights of a run, from another run, a checkpoint or a safetensors file."""
+"""The first weights of a run, from another run, a checkpoint, a safetensors file or an ONNX model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trainctl.autograd.tensor import Tensor
 from trainctl.errors import CheckpointError
 from trainctl.storage.packing import Arrays, to_array
 from trainctl.storage.saving import load
+from trainctl.train.aware import float_weights
 from trainctl.train.checkpoint import INDEX, MODEL, read_checkpoint, weights_sha256
 from trainctl.train.resolve import find_checkpoint
 
@@ -42,7 +43,7 @@ def read_weights(path: str | Path) -> tuple[Arrays, str]:
             f"{found}: a quantized checkpoint; training begins with numbers, and it has codes",
             hint=f"name the float model that it was made from: its weights have SHA-256 {parent}",
         )
-    return checkpoint.model, weights_sha256(found)
+    return float_weights(checkpoint), weights_sha256(found)
 
 
 def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | None = None) -> tuple[str, str | None]:
@@ -50,7 +51,7 @@ def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | No
 
     Args:
         model: a module; nothing of it changes where an error is raised.
-        path: as :func:`read_weights` takes it.
+        path: as :func:`read_weights` takes it, or an ONNX file.
         strict: whether names and shapes must all be the model's; False takes those that are.
         sha256: what the file's has to be; None: any.
 
@@ -60,14 +61,15 @@ def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | No
     Raises:
         CheckpointError: there are no such weights, they are not this model's, or they have another SHA-256.
     """
-    weights, found = read_weights(path)
+    state = model.state_dict()
+    shapes = {name: list(to_array(tensor).shape) for name, tensor in state.items()}
+    weights, found = _read_onnx(Path(path), state, shapes) if is_onnx(path) else read_weights(path)
+    weights = {**weights, **_twins(weights, state)}
     if sha256 not in (None, found):
         raise CheckpointError(
             f"{path}: not the weights that init_from.sha256 names: expected {sha256}, got {found}",
             hint="leave out init_from.sha256 to begin with the ones that are there",
         )
-    state = model.state_dict()
-    shapes = {name: list(to_array(tensor).shape) for name, tensor in state.items()}
     fitting = [name for name in shapes if name in weights and list(weights[name].shape) == shapes[name]]
     problems = _problems(weights, shapes)
     if problems and (strict or not fitting):
@@ -75,6 +77,37 @@ def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | No
     model.load_state_dict({**state, **{name: Tensor._wrap(weights[name].copy()) for name in fitting}})
     left_out = f"init_from: {len(fitting)} of {len(shapes)} tensors are from {path}; {_listed(problems, '; ')}"
     return found, left_out if problems else None
+
+
+def _twins(weights: Arrays, state: dict[str, Any]) -> Arrays:
+    """Return, by name, missing weights that are one tensor with another in the model: files hold such a tensor once."""
+    kept = {id(to_array(tensor)): name for name, tensor in state.items() if name in weights}
+    owners = {name: kept.get(id(to_array(tensor))) for name, tensor in state.items() if name not in weights}
+    return {name: weights[owner] for name, owner in owners.items() if owner is not None}
+
+
+def is_onnx(path: str | Path) -> bool:
+    """Return whether a path is that of an ONNX file, which has weights by a model's names only.
+
+    Example:
+        >>> is_onnx("model.onnx"), is_onnx("runs/model")
+        (True, False)
+    """
+    return Path(path).suffix.lower() == ".onnx" and not Path(path).is_dir()
+
+
+def _read_onnx(path: Path, state: dict[str, Any], shapes: dict[str, list[int]]) -> tuple[Arrays, str]:
+    """Return an ONNX file's weights for a model; batches that norms have counted are not in it."""
+    from trainctl.onnx.weights import read_state, uncounted
+
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found: Arrays = dict(read_state(path, shapes))
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return {**found, **{name: to_array(state[name]) for name in uncounted(state, found)}}, digest
 
 
 def _read_file(path: Path) -> tuple[Arrays, str]:

@@ -11,6 +11,8 @@ import pytest
 import trainctl
 from trainctl import nn
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*quantized tensor creation functions")
+
 GRID = (0.03, 120)
 CONVOLUTIONS = [
     (dims, options)

@@ -15,6 +15,7 @@ from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.indexing import Gather
 from trainctl.autograd.ops.pooling import plane_indices, with_indices
 from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
+from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.ops.reduction import mean
 from trainctl.autograd.ops.resampling import Resample, Table
 from trainctl.autograd.ops.windows import Sizes, widened
@@ -100,6 +101,8 @@ def _check_not_empty(op: str, input: Tensor, dims: Sizes) -> None:
 def _avg_pool(n: int, input: Tensor, output_size: Any) -> Tensor:
     op = f"adaptive_avg_pool{n}d"
     sizes, shape = _sizes(op, input, output_size, n), input._array.shape
+    if is_quantized(input):
+        return on_its_grid(lambda x: _avg_pool(n, x, output_size), input)
     if all(size == 1 for size in sizes):
         return mean(input, tuple(range(-n, 0)), True)
     _check_not_empty(op, input, shape[-n:] if n < 3 else shape[1:])

@@ -21,6 +21,7 @@ from trainctl.autograd.ops.cast import (
     to_float,
     wrapped,
 )
+from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.tensor import Tensor
 
 METHODS = (
@@ -28,10 +29,7 @@ METHODS = (
     "divide=div subtract=sub true_divide=div"
 )
 IN_PLACE = "add sub mul div floor_divide neg pow clamp multiply=mul divide=div subtract=sub true_divide=div"
-FUNCTIONS = (
-    "add sub rsub mul div floor_divide neg pow conj maximum minimum clamp multiply=mul "
-    "divide=div subtract=sub true_divide=div"
-)
+FUNCTIONS = METHODS
 
 
 class Add(Op):
@@ -389,6 +387,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    if is_quantized(input):
+        return on_its_grid(lambda x: clamp(x, min, max), input)
     bounds = [each for each in (min, max) if each is not None]
     refuse("c", "clamp", input, *bounds)
     kind = result_type(input, *bounds)

@@ -10,9 +10,12 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops import creation
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, checked
+from trainctl.autograd.ops.quantization import is_quantized
 from trainctl.autograd.ops.transfer import move
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend import dtypes
+from trainctl.backend.arrays import NUMPY
 
 METHODS = "copy_ zero_ fill_"
 FUNCTIONS = "fill"
@@ -43,7 +46,25 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         src = creation.as_tensor(src)
     expand(src.detach(), self.shape)  # raises where it does not broadcast
+    if is_quantized(self) or is_quantized(src):
+        return apply_inplace(Overwrite, self, _for_codes(self, src))
     return apply_inplace(Overwrite, self, move(cast(src, self.dtype), self.device))
+
+
+def _for_codes(self: Tensor, src: Tensor) -> Tensor:
+    """Return what is to be put on the grid of ``self``.
+
+    Raises:
+        RuntimeError: ``self`` has no grid, or ``src`` is neither quantized nor float32.
+    """
+    if not is_quantized(self):
+        raise RuntimeError(
+            "Copying from quantized Tensor to non-quantized Tensor is not allowed, please use dequantize to get a float "
+            "Tensor from a quantized Tensor"
+        )
+    if not is_quantized(src) and src.dtype is not dtypes.float32:
+        raise RuntimeError(f"Quantized copy only works with kFloat as source Tensor, got {src.dtype.name}")
+    return src
 
 
 def in_place_form(name: str, op: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -119,6 +140,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     Raises:
         RuntimeError: the value has dims, or the tensor cannot hold it.
     """
+    if is_quantized(self) and not isinstance(value, Tensor):
+        value = Tensor._constant(NUMPY.asarray(value, dtypes.float32.array_dtype))
     if isinstance(value, Tensor):
         if value.ndim:
             raise RuntimeError(

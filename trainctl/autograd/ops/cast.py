@@ -39,9 +39,19 @@ class Cast(Op):
 
 
 def cast(x: Tensor, kind: dtype) -> Tensor:
-    """Return ``x`` in another dtype; ``x`` itself where it already has it."""
-    if x._array.dtype == kind.array_dtype:
+    """Return ``x`` in another dtype; ``x`` itself where it already has it.
+
+    Raises:
+        RuntimeError: a dtype of codes, which need a grid.
+    """
+    if x._array.dtype == kind.array_dtype and not kind.is_quantized:
         return x
+    if kind.is_quantized:
+        if x.dtype is kind:
+            return x
+        raise RuntimeError(
+            f"{kind} needs a scale and a zero point: use quantize_per_tensor(x, scale, zero_point, {kind})"
+        )
     return Cast.apply(x, array_dtype=kind.array_dtype)
 
 

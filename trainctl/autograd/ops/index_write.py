@@ -12,6 +12,7 @@ from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_broadcast, check_tensor, checked
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.indexing import Slice, TakeAt, places
+from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
 
@@ -199,6 +200,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         RuntimeError: the mask is not bool, the value has dims, or ``input`` cannot hold it.
     """
     _check_mask("masked_fill", mask)
+    if is_quantized(input):
+        return on_its_grid(lambda x: masked_fill(x, mask, value), input)
     value = fill_value("masked_fill", value, input)
     return where(mask, value, input)
 

@@ -10,6 +10,7 @@ from trainctl.autograd.ops.arithmetic import div
 from trainctl.autograd.ops.broadcasting import expand
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
 from trainctl.autograd.ops.pooling_along import ChooseAlong, MaxAlong, SumAlong
+from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.ops.windows import Sizes, as_sizes, widened
 from trainctl.autograd.state import state
 from trainctl.autograd.tensor import Tensor
@@ -120,6 +121,9 @@ def _avg_pool(
     divisor_override: int | None = None,
 ) -> Tensor:
     options = _options(f"avg_pool{n}d", input, n, kernel_size, stride, padding, 1, ceil_mode)
+    if is_quantized(input):
+        given = kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        return on_its_grid(lambda x: _avg_pool(n, x, *given), input)
     if input._array.dtype.kind in "ui" and input.dtype is not dtypes.int64:
         raise NotImplementedError(f'"avg_pool{n}d" not implemented for {input.dtype.name}')
     if divisor_override == 0:

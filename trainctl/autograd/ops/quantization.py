@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from trainctl.autograd.dims import wrap_dim
@@ -9,7 +10,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes, quantized_dtypes
-from trainctl.backend.quantized_array import LIMITS, QuantizedArray, chosen, codes_of, packed, unpacked
+from trainctl.backend.quantized_array import LIMITS, QuantizedArray, chosen, codes_of, packed
 from trainctl.backend.quantized_dtypes import qint8, qscheme, quantized_dtype, quint4x2, quint8
 
 METHODS = "int_repr dequantize q_scale q_zero_point q_per_channel_scales q_per_channel_zero_points q_per_channel_axis qscheme=scheme_of"
@@ -57,17 +58,6 @@ class Codes(Op):
         return packed(x.codes) if x.kind is quint4x2 else x.codes
 
 
-class Unpacked(Op):
-    """Codes that are kept two to a byte, one to an element."""
-
-    differentiable = False
-    shape: tuple[int, ...]
-
-    def forward(self, x: Any) -> Any:
-        """Return the codes from 0 to 15 in their shape."""
-        return unpacked(x, self.shape)
-
-
 class Numbers(Op):
     """The numbers that a quantized tensor stands for."""
 
@@ -80,7 +70,7 @@ class Numbers(Op):
         return x.values
 
 
-def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: quantized_dtype) -> Any:
+def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: Any) -> Any:
     """Return a float tensor as codes of one grid: ``round(input / scale + zero_point)``, kept within the dtype.
 
     Args:
@@ -186,6 +176,12 @@ def dequantize(input: Any) -> Any:
         return tuple(dequantize(each) for each in input)
     check_tensor("dequantize", input, "tensor")
     return Numbers.apply(input) if is_quantized(input) else input
+
+
+def on_its_grid(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Return a function's value for the numbers of a quantized tensor, rounded to the tensor's own grid."""
+    grid = _quantized("quantize", x, per_channel=False)
+    return Quantize.apply(function(dequantize(x)), kind=grid.kind, scale=grid.scale, zero_point=grid.zero_point)
 
 
 def is_quantized(self: Tensor) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops.adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from trainctl.autograd.ops.cast import cast, check_tensor, refuse
+from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
 from trainctl.autograd.ops.resampling import Resample, Table
 from trainctl.autograd.ops.windows import widened
 from trainctl.autograd.tensor import Tensor
@@ -156,6 +157,9 @@ def interpolate(
         tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
     check_tensor("interpolate", input, "input")
+    if is_quantized(input):
+        options = size, scale_factor, mode, align_corners, recompute_scale_factor, antialias
+        return on_its_grid(lambda x: interpolate(x, *options), input)
     if align_corners is not None and mode not in _SMOOTH:
         raise ValueError(f"align_corners option can only be set with the interpolating modes: {' | '.join(_SMOOTH)}")
     recompute = bool(recompute_scale_factor) or (mode == "area" and size is None)

@@ -10,6 +10,7 @@ from trainctl.backend.integers import by_blas
 from trainctl.backend.integers.weights import IntegerWeights
 
 
+@numpy.errstate(all="ignore")
 def row_grids(x: Array) -> QParams:
     """Return a grid of uint8 for each row ``[M, K]``, by the rule of ONNX's DynamicQuantizeLinear.
 
@@ -24,6 +25,7 @@ def row_grids(x: Array) -> QParams:
     return QParams(scale, quantize(-low / scale, QParams(1.0)), axis=0)
 
 
+@numpy.errstate(all="ignore")
 def linear(x: Array, weights: IntegerWeights, bias: Array | None = None) -> Array:
     """Return float32 ``[M, N]`` from float32 ``[M, K]``, each row on a grid of its own.
 

@@ -41,8 +41,9 @@ class Finish:
     @functools.cached_property
     def multiplier(self) -> Array:
         """What the sums of each output are multiplied by, float32 ``[N]``."""
-        scale = self.x.scale * self.weights.scale
-        return scale if self.y is None else scale / self.y.scale
+        with numpy.errstate(all="ignore"):
+            scale = self.x.scale * self.weights.scale
+            return scale if self.y is None else scale / self.y.scale
 
     @functools.cached_property
     def lowest(self) -> int:
@@ -71,6 +72,7 @@ class Finish:
         """What ways of computing have made of the layer, by their names and options."""
         return {}
 
+    @numpy.errstate(all="ignore")
     def __call__(self, sums: Array, out: Array | None = None) -> Array:
         """Return the output ``[M, N]``.
 
@@ -110,4 +112,6 @@ def bias_codes(bias: Any, x: QParams, weights: IntegerWeights) -> Array | None:
     """Return a float bias ``[N]`` as int32, in units of the product of both scales; None stays None."""
     if bias is None:
         return None
-    return quantize(numpy.asarray(bias, numpy.float32), QParams(x.scale * weights.scale, 0, "int32", axis=0))
+    with numpy.errstate(all="ignore"):
+        scale = x.scale * weights.scale
+    return quantize(numpy.asarray(bias, numpy.float32), QParams(scale, 0, "int32", axis=0))

@@ -122,7 +122,7 @@ def each() -> Any:
     return extending.intrinsic(each)
 
 
-class _Writer:
+class Writer:
     """Writes what tiles have in common.
 
     Attributes:
@@ -161,6 +161,13 @@ class _Writer:
         """Return how many elements the first dim of an array has."""
         return self.cgutils.unpack_tuple(self.builder, self.arrays[array].shape)[0]
 
+    def everywhere(self, value: Any, many: Any) -> Any:
+        """Return a vector of one value."""
+        nowhere = self.ir.Constant(many, self.ir.Undefined)
+        first = self.builder.insert_element(nowhere, value, self.ir.IntType(32)(0))
+        zeros = self.ir.VectorType(self.ir.IntType(32), many.count)([0] * many.count)
+        return self.builder.shuffle_vector(first, nowhere, zeros)
+
     def begin(self, at: int, place: Any, start: int, left: Any, vectors: int) -> None:
         """Read where rows begin, and what is added to sums from ``left`` on."""
         builder, size = self.builder, self.size
@@ -184,7 +191,7 @@ class _Writer:
 
 def _build_each(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     """Write the loop over taps: a vector of channels of each row, times their weights."""
-    writer = _Writer(context, builder, signature, args)
+    writer = Writer(context, builder, signature, args)
     image, _, _, runs, taps, _, _, _ = range(8)
     place, left = args[2], args[7]
     few, size = writer.ir.VectorType(writer.byte, lanes()), writer.size
@@ -205,7 +212,7 @@ def _build_each(context: Any, builder: Any, signature: Any, args: Any) -> Any:
 
 def _build(vectors: int, context: Any, builder: Any, signature: Any, args: Any) -> Any:
     """Write the loops over runs and words: 4 bytes of each row times the weights of each vector."""
-    writer = _Writer(context, builder, signature, args)
+    writer = Writer(context, builder, signature, args)
     base, place, words, panel, left = (args[n] for n in (1, 3, 5, 7, 10))
     size, for_range, (name, count) = writer.size, writer.cgutils.for_range, _way()
     writer.begin(2, place, 8, left, vectors)
@@ -228,13 +235,7 @@ def _build(vectors: int, context: Any, builder: Any, signature: Any, args: Any) 
 Add = Callable[[Any, list[Any]], None]
 
 
-def _everywhere(writer: _Writer, value: Any) -> Any:
-    ir, builder, many = writer.ir, writer.builder, writer.many
-    first = builder.insert_element(ir.Constant(many, ir.Undefined), value, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, ir.Constant(many, ir.Undefined), ir.Constant(many, [0] * many.count))
-
-
-def _by_bytes(name: str, writer: _Writer) -> Callable[[list[Any]], Add]:
+def _by_bytes(name: str, writer: Writer) -> Callable[[list[Any]], Add]:
     """Return what takes vectors of weights, and gives what adds their products with 4 bytes to totals."""
     builder, many = writer.builder, writer.many
     kind = writer.ir.FunctionType(many, [many] * 3)
@@ -242,7 +243,7 @@ def _by_bytes(name: str, writer: _Writer) -> Callable[[list[Any]], Add]:
 
     def step(weights: list[Any]) -> Add:
         def add(four: Any, totals: list[Any]) -> None:
-            value = _everywhere(writer, four)
+            value = writer.everywhere(four, many)
             for weight, total in zip(weights, totals, strict=True):
                 builder.store(builder.call(function, [builder.load(total), value, weight]), total)
 
@@ -251,7 +252,7 @@ def _by_bytes(name: str, writer: _Writer) -> Callable[[list[Any]], Add]:
     return step
 
 
-def _by_pairs(name: str, writer: _Writer) -> Callable[[list[Any]], Add]:
+def _by_pairs(name: str, writer: Writer) -> Callable[[list[Any]], Add]:
     """Return the same; even and odd bytes, widened to 16 bits, are each a vector of pairs."""
     ir, builder, many = writer.ir, writer.builder, writer.many
     halves = ir.VectorType(ir.IntType(16), 2 * many.count)
@@ -265,7 +266,7 @@ def _by_pairs(name: str, writer: _Writer) -> Callable[[list[Any]], Add]:
         odd = [builder.ashr(each, eight) for each in whole]
 
         def add(four: Any, totals: list[Any]) -> None:
-            value = builder.bitcast(_everywhere(writer, four), halves)
+            value = builder.bitcast(writer.everywhere(four, many), halves)
             first, second = builder.and_(value, low), builder.lshr(value, eight)
             for number, total in enumerate(totals):
                 pairs = builder.call(function, [first, even[number]]), builder.call(function, [second, odd[number]])

@@ -14,10 +14,45 @@ from trainctl.nn.modules.conv import PaddingMode, Size
 from trainctl.nn.quantized.weighted import WeightedModule
 
 
-class _Conv(WeightedModule):
-    """What quantized convolutions of any number of spatial dims share."""
+class CheckedImages(WeightedModule):
+    """What plain and transposed convolutions share."""
 
     dims: ClassVar[int]
+    in_channels: int
+    out_channels: int
+    groups: int
+    kernel_size: Sizes
+    stride: Sizes
+    padding: Any
+    dilation: Sizes
+    output_padding: Sizes
+    padding_mode: PaddingMode
+
+    def _check(self, codes: Tensor) -> None:
+        batched = codes.ndim == self.dims + 2
+        if codes.ndim not in (self.dims + 1, self.dims + 2) or codes.shape[int(batched)] != self.in_channels:
+            raise RuntimeError(
+                f"{self._get_name()}: expected {self.dims + 1}D (unbatched) or {self.dims + 2}D (batched) input of "
+                f"{self.in_channels} channels, but got input of size: {list(codes.shape)}"
+            )
+
+    def _parts(self, extra: list[str]) -> list[str]:
+        """Return what the layer's line says between the parentheses; ``extra`` comes before the groups."""
+        ones, zeros = (1,) * self.dims, (0,) * self.dims
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        parts += [f"scale={self.scale}, zero_point={self.zero_point}"]
+        parts += [f"padding={self.padding}"] if self.padding != zeros else []
+        parts += [f"dilation={self.dilation}"] if self.dilation != ones else []
+        parts += extra
+        parts += [f"groups={self.groups}"] if self.groups != 1 else []
+        parts += ["bias=False"] if self.bias() is None else []
+        parts += [f"padding_mode={self.padding_mode}"] if self.padding_mode != "zeros" else []
+        return parts
+
+
+class _Conv(CheckedImages):
+    """What quantized convolutions of any number of spatial dims share."""
+
     _FLOAT_MODULE: ClassVar[type]
 
     def __init__(
@@ -77,25 +112,9 @@ class _Conv(WeightedModule):
             return pad(codes, sides, "constant", int(grid.zero_point)), (0,) * self.dims
         return pad(codes, sides, self.padding_mode), (0,) * self.dims
 
-    def _check(self, codes: Tensor) -> None:
-        batched = codes.ndim == self.dims + 2
-        if codes.ndim not in (self.dims + 1, self.dims + 2) or codes.shape[int(batched)] != self.in_channels:
-            raise RuntimeError(
-                f"{self._get_name()}: expected {self.dims + 1}D (unbatched) or {self.dims + 2}D (batched) input of "
-                f"{self.in_channels} channels, but got input of size: {list(codes.shape)}"
-            )
-
     def extra_repr(self) -> str:
         """Return the sizes, the grid of the output, and what differs from the defaults."""
-        ones, zeros = (1,) * self.dims, (0,) * self.dims
-        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
-        parts += [f"scale={self.scale}, zero_point={self.zero_point}"]
-        parts += [f"padding={self.padding}"] if self.padding != zeros else []
-        parts += [f"dilation={self.dilation}"] if self.dilation != ones else []
-        parts += [f"groups={self.groups}"] if self.groups != 1 else []
-        parts += ["bias=False"] if self.bias() is None else []
-        parts += [f"padding_mode={self.padding_mode}"] if self.padding_mode != "zeros" else []
-        return ", ".join(parts)
+        return ", ".join(self._parts([]))
 
 
 class Conv1d(_Conv):

@@ -15,17 +15,20 @@ from trainctl.autograd.ops.quantization import (
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.quantized_dtypes import qint8
+from trainctl.nn.intrinsic.qat.modules.folding import NormInside
 from trainctl.nn.modules.container import Sequential
 
 _LEAST_SCALE = 2.0**-23  # as PyTorch's observers have it
 
 
 def observed_layer(cls: type, mod: Any) -> Any:
-    """Return the layer with the weights: the first of a fused run of layers, else ``mod`` itself.
+    """Return the layer with the weights: the first of a fused run of layers, else ``mod`` itself; a norm is folded in.
 
     Raises:
         TypeError: it is not the float layer that ``cls`` is the quantized form of.
     """
+    if isinstance(mod, NormInside):
+        mod = mod.to_float()
     layer = mod[0] if isinstance(mod, Sequential) and len(mod) else mod
     wanted = cls._FLOAT_MODULE  # type: ignore[attr-defined]  # each class that is made from a float layer has it
     if not isinstance(layer, wanted):

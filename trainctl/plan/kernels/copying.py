@@ -35,7 +35,7 @@ def copy_whole(x: Any, y: Any) -> None:
         y[i] = x[i]
 
 
-@jit.kernel("void(f4[:,:,:,:], f4[:,:,:,:])", exact=True)
+@jit.kernel("void(f4[:,:,:,:], f4[:,:,:,:])", "void(u1[:,:,:,:], u1[:,:,:,:])", exact=True)
 def copy_apart(x: Any, y: Any) -> None:
     """Copy each element, wherever it lies."""
     for i in range(y.shape[0]):
@@ -76,13 +76,14 @@ def copy_turned(x: Any, y: Any) -> None:
 
 
 def laid_out(given: Array, target: Array) -> list[Run] | None:
-    """Return calls that copy an array to one of the same shape that lies otherwise; None where NumPy is better at it."""
-    if not plain_float(given, target) or not target.size:
+    """Return calls that copy float32 numbers, or codes, to where they lie otherwise; None where NumPy is better at it."""
+    are_codes = given.dtype == target.dtype == numpy.uint8 and given.flags.behaved and target.flags.behaved
+    if not (plain_float(given, target) or are_codes) or not target.size:
         return None
     x, y = _collapsed(given, target)
     if y.ndim > 4 or y.strides[-1] != y.itemsize:
         return None
-    if x.strides[-1] == x.itemsize:
+    if x.strides[-1] == x.itemsize or are_codes:
         loop, x, y = copy_apart, x[(None,) * (4 - x.ndim)], y[(None,) * (4 - y.ndim)]
     elif 2 <= x.ndim <= 3 and x.strides[-2] == x.itemsize:
         loop, x, y = copy_turned, x[(None,) * (3 - x.ndim)], y[(None,) * (3 - y.ndim)]

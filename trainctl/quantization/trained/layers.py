@@ -15,7 +15,7 @@ from trainctl.nn import quantized as nnq
 from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.weight_only import class_of
 from trainctl.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from trainctl.storage.quantization_record import Grid, QuantizedLayer
+from trainctl.storage.quantization_record import Grid, QuantizedLayer, Scheme
 
 _INTEGER: dict[tuple[str, bool], Any] = {
     ("Linear", False): nnq.Linear,
@@ -30,9 +30,9 @@ _INTEGER: dict[tuple[str, bool], Any] = {
 _SMALLEST = numpy.float32(numpy.finfo(numpy.float32).tiny)
 
 
-def is_integer(kind: str) -> bool:
-    """Return whether there is a layer of a class's name that has integer products."""
-    return (kind, False) in _INTEGER
+def is_integer(kind: str, scheme: Scheme) -> bool:
+    """Return whether there is a layer of a class's name that has integer products, with activations as ``scheme`` says."""
+    return (kind, False) in _INTEGER if scheme == "static" else kind == "Linear"
 
 
 def folded(module: Any, norm: Any) -> Any:
@@ -54,13 +54,15 @@ def filled(module: Any, layer: QuantizedLayer, given: Mapping[str, Any] | None =
     Args:
         module: the float layer, the norm that becomes part of it already in it (:func:`folded`).
         layer: what form.
-        given: codes of weights by name (:class:`trainctl.backend.weight_groups.GroupedWeight`), of layers that are
-            computed in float.
+        given: learnt codes of layers that are computed in float: by the layer's path, and by the weight's name
+            (:class:`trainctl.backend.weight_groups.GroupedWeight`).
     """
     if layer.scheme == "weights":
-        made = class_of(type(module)).from_float(module, form_of(layer), given)
+        given, form = given or {}, form_of(layer)
+        made = class_of(type(module)).from_float(module, form, given.get(layer.name))
         if isinstance(module, nn.MultiheadAttention):
-            made.out_proj = class_of(type(module.out_proj)).from_float(module.out_proj, form_of(layer))
+            inner = module.out_proj
+            made.out_proj = class_of(type(inner)).from_float(inner, form, given.get(inner_path(layer.name)))
         return made
     made = empty(module, layer)
     codes, scale = weight_codes(module.weight.detach().numpy(), layer.per_channel)
@@ -81,13 +83,22 @@ def empty(module: Any, layer: QuantizedLayer) -> Any:
     channels = (len(module.weight),) if layer.per_channel else ()
     made.weight_scale = from_numpy(numpy.ones(channels, numpy.float32))
     made.weight_zero_point = from_numpy(numpy.zeros(channels, numpy.int32))
-    made.scale, made.zero_point = _numbers(layer.output_grid)
-    made.input_scale, made.input_zero_point = _numbers(layer.input_grid)
+    if layer.scheme == "static":
+        made.scale, made.zero_point = _numbers(layer.output_grid)
+        made.input_scale, made.input_zero_point = _numbers(layer.input_grid)
     return made.train(module.training)
+
+
+def inner_path(attention: str) -> str:
+    """Return the path of an attention's output projection, whose weights the attention reads itself."""
+    return f"{attention}.out_proj" if attention else "out_proj"
 
 
 def _with_sizes(module: Any, layer: QuantizedLayer) -> Any:
     kind = _INTEGER[layer.kind, layer.relu is not None]
+    if layer.scheme == "dynamic":
+        kind = nnq.dynamic.Linear if layer.relu is None else nnq.dynamic.LinearReLU
+        return kind(module.in_features, module.out_features, layer.has_bias, per_row=True)
     if layer.kind == "Linear":
         return kind(module.in_features, module.out_features, layer.has_bias)
     return kind(

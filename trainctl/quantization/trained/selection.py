@@ -24,9 +24,9 @@ _NORMS = (
 )  # fmt: skip
 _KEEPS_CODES = (
     nn.Identity, nn.Flatten, nn.Unflatten, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d,
-    nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.ReLU,
+    nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d,
 )  # fmt: skip
-"""What gives, in evaluation, elements of its input, or 0: on a grid, they are on it still."""
+"""What gives, in evaluation, elements of its input: on a grid, they are on it still."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ def give_weight_fake_quant(module: Any, qconfig: Any) -> None:
     module.weight_fake_quant = qconfig.weight().to(module.weight.device)
 
 
+def is_memoryless(qconfig: Any) -> bool:
+    """Return whether a qconfig's ranges of activations are those of the batch at hand: quantization as the model runs."""
+    activation = qconfig.activation() if qconfig else None
+    observer = getattr(activation, "activation_post_process", activation)  # that of a FakeQuantize
+    return getattr(observer, "averaging_constant", None) == 1
+
+
 def qconfig_of(cls: Any, mod: Any) -> Any:
     """Return the qconfig of a float layer that ``cls`` is to be made from.
 

@@ -1,0 +1,7 @@
+"""Layers in a row on codes, under the names of ``torch.ao.nn.intrinsic.quantized``."""
+
+from __future__ import annotations
+
+from trainctl.nn.quantized import ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU
+
+__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
