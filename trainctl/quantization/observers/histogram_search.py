@@ -7,6 +7,7 @@ PyTorch's arithmetic, float32 and in its order, so that it ends at the same bins
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import cache
 from typing import Any
 
 import numpy
@@ -24,18 +25,21 @@ def by_norm(histogram: Array, low: Any, high: Any, steps: int) -> tuple[Any, Any
     bins = len(histogram)
     total = float(cascade_sum(histogram))
     cumulative = numpy.cumsum(histogram, dtype=numpy.float64).astype(numpy.float32).tolist()
-    alpha, beta, first, last, least = 0.0, 1.0, 0, bins - 1, float("inf")
+    lower, upper = _shares()
+    wanted, left_over = ((each * total).astype(numpy.float32) for each in (lower, upper))
+    i, j, first, last, least = 0, 0, 0, bins - 1, float("inf")
     width = numpy.float32(high - low) / numpy.float32(bins)
-    while alpha < beta:
-        left = _first_above(cumulative, (alpha + _STEP) * total, first, last)
-        right = _last_below(cumulative, (beta - _STEP) * total, first, last)
-        moved = (first, last)
+    while lower[i] < upper[j]:
+        left = _first_above(cumulative, float(wanted[i + 1]), first, last)
+        if left == first:  # then only the upper end moves: on to the step at which it does
+            j = max(j, int(numpy.searchsorted(-left_over, -cumulative[last], side="right")) - 1)
+            if first == last or j + 1 == len(upper) or lower[i] >= upper[j]:
+                break
+        right = _last_below(cumulative, float(left_over[j + 1]), first, last)
         if left - first > last - right:
-            alpha, moved = alpha + _STEP, (left, last)
+            i, moved = i + 1, (left, last)
         else:
-            beta, moved = beta - _STEP, (first, right)
-        if moved == (first, last):
-            continue
+            j, moved = j + 1, (first, right)
         norm = squared_error(histogram, (float(high) - float(low)) / bins, *moved, steps)
         if norm > least:
             break
@@ -43,14 +47,24 @@ def by_norm(histogram: Array, low: Any, high: Any, steps: int) -> tuple[Any, Any
     return low + width * numpy.float32(first), low + width * numpy.float32(last + 1)
 
 
+@cache
+def _shares() -> tuple[Array, Array]:
+    """Return the shares of the elements below the lower end and below the upper one that are tried, step after step."""
+    away = numpy.full(round(1 / _STEP) + 3, _STEP)
+    away[0] = 0.0
+    lower = numpy.cumsum(away)
+    away[0] = -1.0
+    return lower, numpy.cumsum(-away)
+
+
 def _first_above(cumulative: list[float], threshold: float, first: int, last: int) -> int:
     """Return the first place, from ``first`` to ``last``, that is not below a threshold."""
-    return min(max(bisect_left(cumulative, float(numpy.float32(threshold)), first), first), last)
+    return min(max(bisect_left(cumulative, threshold, first), first), last)
 
 
 def _last_below(cumulative: list[float], threshold: float, first: int, last: int) -> int:
     """Return the last place, from ``last`` down to ``first``, that is not above a threshold."""
-    return max(bisect_right(cumulative, float(numpy.float32(threshold)), 0, last + 1) - 1, first)
+    return max(bisect_right(cumulative, threshold, 0, last + 1) - 1, first)
 
 
 def squared_error(histogram: Array, width: float, first: int, last: int, steps: int) -> float:
