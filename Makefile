@@ -39,6 +39,7 @@ bench: $(VENV)/bench.stamp ## the main job, training steps, inference, start-up 
 	$(BIN)/python -m benchmarks.mlp_main_job $(ARGS)
 	$(BIN)/python -m benchmarks.steps
 	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.quantized
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.peak_memory
 	$(BIN)/python -m benchmarks.eager_ops

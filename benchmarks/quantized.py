@@ -1,4 +1,7 @@
-"""Models in int8 against the same in float32, and against ONNX Runtime's int8 where it is installed, in one run."""
+"""Models in int8 against the same in float32, and against ONNX Runtime's int8 where it is installed, in one run.
+
+With ``TRAINCTL_KERNELS=numpy`` in the environment our sides run without compiled loops.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def _stack(workload: Any, nn: Any) -> Any:
     return workload.model(trainctl)
 
 
-def sides_of(make: Make, x: Any, threads: int, kernels: str | None) -> dict[str, timing.Call]:
+def sides_of(make: Make, x: Any, threads: int) -> dict[str, timing.Call]:
     """The calls that are compared, on one batch; int8's results are near to float's, and the runtime's nearer."""
     import trainctl
     from trainctl.quantization.post_training import quantize_model
@@ -70,7 +73,7 @@ def sides_of(make: Make, x: Any, threads: int, kernels: str | None) -> dict[str,
     model = make(trainctl.nn).eval()
     batch = trainctl.from_numpy(x)
     small = quantize_model(model, [batch]).model.eval()
-    calls = {name: _planned(each, batch, threads, kernels) for name, each in ((FLOAT, model), (INT8, small))}
+    calls = {name: _planned(each, batch, threads) for name, each in ((FLOAT, model), (INT8, small))}
     other = _runtime(small, batch, threads)
     if other is not None:
         calls[RUNTIME] = other
@@ -83,15 +86,14 @@ def sides_of(make: Make, x: Any, threads: int, kernels: str | None) -> dict[str,
     return calls
 
 
-def _planned(model: Any, batch: Any, threads: int, kernels: str | None) -> timing.Call:
+def _planned(model: Any, batch: Any, threads: int) -> timing.Call:
     import trainctl
 
     def infer(x: Any) -> Any:
         with trainctl.no_grad():
             return model(x)
 
-    options = {} if kernels is None else {"kernels": kernels}
-    compiled = trainctl.compile(infer, threads=threads, **options)
+    compiled = trainctl.compile(infer, threads=threads)
     return lambda: compiled(batch).numpy()
 
 
@@ -114,11 +116,11 @@ def _runtime(model: Any, batch: Any, threads: int) -> timing.Call | None:
     return lambda: session.run(None, inputs)[0]
 
 
-def row_of(name: str, size: int, threads: int, rounds: int, kernels: str | None) -> report.Row:
+def row_of(name: str, size: int, threads: int, rounds: int) -> report.Row:
     """Time one model on one size of batch."""
     make, sample = models()[name]
     x = np.random.default_rng(1).standard_normal((size, *sample), np.float32)
-    calls = sides_of(make, x, threads, kernels)
+    calls = sides_of(make, x, threads)
     times = timing.interleaved(calls, rounds)
     milliseconds = {f"{side}, ms": median(times[side]) if side in times else "-" for side in (FLOAT, INT8, RUNTIME)}
     others = {
@@ -134,17 +136,14 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(models())}; default: all")
     parser.add_argument("--batch", type=int, nargs="*", default=BATCHES)
     parser.add_argument("--threads", type=int, default=report.cores(), help="for each side, default: all cores")
-    parser.add_argument("--kernels", choices=("numba", "numpy"), help="whose loops our plans run, default: Numba's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures here too")
     args = parser.parse_args()
     timing.fix_threads(args.threads)
-    rows = [
-        row_of(name, size, args.threads, args.rounds, args.kernels)
-        for name in args.models or models()
-        for size in args.batch
-    ]
-    settings = {"threads": args.threads, "rounds": args.rounds, "kernels": args.kernels or "default"}
+    rows = [row_of(name, size, args.threads, args.rounds) for name in args.models or models() for size in args.batch]
+    from trainctl.backend import jit
+
+    settings = {"threads": args.threads, "rounds": args.rounds, "kernels": jit.kind()}
     report.publish("Models in int8", settings, rows, args.json)
 
 

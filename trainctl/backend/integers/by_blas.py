@@ -76,7 +76,8 @@ def linear(x: Array, finish: Finish, out: Array) -> None:
 
 def convolution(image: Array, finish: Finish, places: Places, groups: int, out: Array) -> None:
     """Leave the output for codes ``[N, *spatial, C]`` in ``out [N, *places, O]``."""
-    for images, first, part in _padded_rows(image, finish, places):
+    is_each = groups == image.shape[-1] > 1
+    for images, first, part in _padded_rows(image, finish, places, is_each):
         count = (part.shape[1] - places.reach[0]) // places.stride[0] + 1
         target = out[images, first : first + count]
         sums = _window_sums(part, finish, places, groups, image.dtype)
@@ -110,10 +111,13 @@ def _depthwise(seen: Array, weights: IntegerWeights, places: Places) -> Array:
     return total.reshape(-1, outputs)
 
 
-def _padded_rows(image: Array, finish: Finish, places: Places) -> Iterator[tuple[slice, int, Array]]:
-    """Yield some images, the first row of places, and the rows that those see: float32, less the zero point, padded."""
+def _padded_rows(image: Array, finish: Finish, places: Places, is_each: bool) -> Iterator[tuple[slice, int, Array]]:
+    """Yield some images, the first row of places, and the rows that those see: float32, less the zero point, padded.
+
+    ``is_each``: there will be no columns, as each output sees one channel.
+    """
     zero_point, counts = int(finish.x.zero_point), places.counts
-    a_row = max(1, math.prod(counts[1:]) * math.prod(places.kernel) * image.shape[-1])
+    a_row = max(1, math.prod(counts[1:]) * (1 if is_each else math.prod(places.kernel)) * image.shape[-1])
     rows = max(1, min(counts[0], _BLOCK // a_row))
     images = max(1, _BLOCK // (a_row * rows)) if rows == counts[0] else 1
     above, height = places.padding[0], places.spatial[0]

@@ -13,11 +13,14 @@ from typing import Any
 import numpy
 
 from trainctl.backend import jit
+from trainctl.backend.affine import QParams
 from trainctl.backend.arrays import Array
-from trainctl.backend.integers import loops, tile
+from trainctl.backend.integers import by_blas, loops, tile
 from trainctl.backend.integers.finish import Finish
 from trainctl.backend.integers.layers import ROWS, Layer, signed
 from trainctl.backend.integers.places import Places
+from trainctl.backend.integers.running import run
+from trainctl.backend.integers.weights import IntegerWeights
 
 Call = Callable[[], Any]
 
@@ -36,6 +39,17 @@ def takes(finish: Finish, x: Array, out: Array) -> bool:
         and out.dtype in (numpy.uint8, numpy.int8, numpy.float32)
         and not signed(finish.weights)[1].any()
     )
+
+
+def sums(x: Array, weights: IntegerWeights) -> Array:
+    """Return ``x @ codes.T`` in int32, for codes ``[M, K]`` and weights ``[N, K]``."""
+    key = "sums"
+    finish = weights.factors.setdefault(key, Finish(QParams(1.0), weights))
+    out = numpy.empty((len(x), len(weights.codes)), numpy.int32)
+    if not takes(finish, x, _NO_FLOATS):
+        return by_blas.multiply(x, 0, weights)
+    run(linear(x, finish, out, sums=True))
+    return out
 
 
 def _out(rows: Array) -> tuple[Array, Array, Array]:

@@ -6,7 +6,7 @@ import numpy
 
 from trainctl.backend.affine import QParams, quantize
 from trainctl.backend.arrays import Array
-from trainctl.backend.integers import by_blas
+from trainctl.backend.integers import compiled
 from trainctl.backend.integers.weights import IntegerWeights
 
 
@@ -36,8 +36,8 @@ def linear(x: Array, weights: IntegerWeights, bias: Array | None = None) -> Arra
     """
     grids = row_grids(x)
     codes = quantize(x, grids)
-    sums = by_blas.multiply(codes, 0, weights)
-    sums -= grids.zero_point[:, None] * weights.rows.sum(1, dtype=numpy.float64).astype(numpy.int32)
+    sums = compiled.sums(codes, weights)
+    sums -= grids.zero_point[:, None] * weights.totals
     values = sums.astype(numpy.float32)
     values *= grids.scale[:, None] * weights.scale
     return values if bias is None else numpy.add(values, bias, out=values)

@@ -12,6 +12,8 @@ from trainctl.backend.affine import QParams, quantize
 from trainctl.backend.arrays import Array
 from trainctl.backend.integers.weights import EXACT, IntegerWeights
 
+_LONG = 1 << 11  # elements of a row that NumPy's loops have no trouble with
+
 
 @dataclass(frozen=True, eq=False)
 class Finish:
@@ -81,11 +83,12 @@ class Finish:
             out: where to put it.
         """
         values = self._with_offset(sums)
-        values *= self.multiplier
+        _by_row(numpy.multiply, values, self.multiplier)
         if self.y is None:
             return self._as_float(values, out)
         numpy.rint(values, out=values)
-        values += numpy.float32(self.y.zero_point)
+        if self.y.zero_point:
+            values += numpy.float32(self.y.zero_point)
         numpy.fmax(values, self.lowest, out=values)
         numpy.minimum(values, self.y.quant_max, out=values)
         if out is None:
@@ -95,7 +98,7 @@ class Finish:
 
     def _with_offset(self, sums: Array) -> Array:
         if sums.dtype == numpy.float32 and self._float_offset is not None:
-            return numpy.add(sums, self._float_offset, out=sums)  # even nothing: it makes 0 of -0
+            return _by_row(numpy.add, sums, self._float_offset)  # even nothing: it makes 0 of -0
         return numpy.add(sums.astype(numpy.int32, copy=False), self.offset).astype(numpy.float32)
 
     def _as_float(self, values: Array, out: Array | None) -> Array:
@@ -106,6 +109,18 @@ class Finish:
             return values
         numpy.copyto(out, values)
         return out
+
+
+def _by_row(change: Any, rows: Array, values: Array) -> Array:
+    """Change rows ``[M, N]`` by a value for each column, in place: many short rows as few long ones, which takes less."""
+    count, columns = rows.shape
+    together = min(count, _LONG // max(1, columns))
+    whole = count // together * together if together > 1 and rows.flags.c_contiguous else 0
+    if whole:
+        long = rows[:whole].reshape(-1, together * columns)
+        change(long, numpy.tile(values, together), out=long)
+    change(rows[whole:], values, out=rows[whole:])
+    return rows
 
 
 def bias_codes(bias: Any, x: QParams, weights: IntegerWeights) -> Array | None:

@@ -57,6 +57,11 @@ class IntegerWeights:
         return flat.astype(numpy.float32) - self.zero_point.astype(numpy.float32)[:, None]
 
     @functools.cached_property
+    def totals(self) -> Array:
+        """The sum of each of the :attr:`rows`, int32 ``[N]``."""
+        return self.rows.sum(1, dtype=numpy.float64).astype(numpy.int64).astype(numpy.int32)
+
+    @functools.cached_property
     def channels_last(self) -> IntegerWeights:
         """The weights as ``[O, K]``, in the order in which windows see images that lie channels last."""
         last = numpy.ascontiguousarray(numpy.moveaxis(self.codes, 1, -1))
