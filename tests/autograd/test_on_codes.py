@@ -111,6 +111,8 @@ def test_comparisons_are_of_numbers():
     x, other = names["X"], trainctl.quantize_per_tensor(names["X"].dequantize(), 0.1, 3, trainctl.quint8)
     assert (x > other).equal(x.dequantize() > other.dequantize())
     assert (x == x).all()
+    for number in (0, 0.3, True):
+        assert (x > number).equal(x.dequantize() > number)
     assert x.argmax().item() == x.dequantize().argmax().item()
     assert x.max(1)[1].equal(x.dequantize().max(1)[1])
 

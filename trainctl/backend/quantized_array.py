@@ -257,13 +257,21 @@ class QuantizedBackend(Backend):
         return array
 
     def copyto(self, target: Array, source: Any, casting: str = "same_kind") -> None:
-        """Write codes, or numbers, into ``target``."""
-        same = isinstance(source, QuantizedArray) and source.same_grid(target)
-        if same:
-            target.codes[...] = source.codes
+        """Write numbers into ``target`` on its grid; or codes, whose grid it then has.
+
+        Raises:
+            RuntimeError: codes of another type, or channels along another dim.
+        """
+        if not isinstance(source, QuantizedArray):
+            target.codes[...] = target.quantized(numpy.asarray(source, numpy.float32)).codes
             return
-        values = source.values if isinstance(source, QuantizedArray) else numpy.asarray(source, numpy.float32)
-        target.codes[...] = target.quantized(values).codes
+        if (source.kind, source.axis) != (target.kind, target.axis):
+            raise RuntimeError(
+                f"Quantized copy only works with the same type and scheme, got {source.dtype.name} (axis {source.axis}) "
+                f"for {target.dtype.name} (axis {target.axis})"
+            )
+        target.codes[...] = source.codes
+        target.scale, target.zero_point = source.scale, source.zero_point
 
     def array_equal(self, one: Any, other: Any) -> bool:
         """Return whether two arrays hold the same codes of the same grid."""

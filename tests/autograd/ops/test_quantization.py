@@ -124,6 +124,11 @@ def test_writing_goes_onto_the_grid():
     assert x.fill_(1.04).dequantize().unique().tolist() == pytest.approx([1.0])
     x[0] = per_tensor()[1]
     assert x.int_repr().tolist() == [[15, 25, 0], [20, 20, 20]]
+    x[trainctl.tensor([1])] = trainctl.zeros(1, 3)
+    x[x > 1.2] = -0.5
+    assert x.int_repr().tolist() == [[15, 5, 0], [10, 10, 10]]
+    other = trainctl.quantize_per_tensor(X, 0.5, 3, quint8)
+    assert trainctl.equal(x.copy_(other), other)  # with its grid
 
 
 def test_copies_are_of_the_same_grid():

@@ -15,7 +15,7 @@ from trainctl.backend.dtypes import dtype
 
 FUNCTIONS = "result_type can_cast"
 
-_WEAK_KINDS = {bool: "bui" + "fc", int: "uifc", float: "fc", complex: "c"}
+_WEAK_KINDS = {bool: "buifcq", int: "uifcq", float: "fcq", complex: "c"}
 
 
 class Cast(Op):

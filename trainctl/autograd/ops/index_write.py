@@ -12,7 +12,7 @@ from trainctl.autograd.ops.broadcasting import broadcast_shapes, expand
 from trainctl.autograd.ops.cast import cast, check_broadcast, check_tensor, checked
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.indexing import Slice, TakeAt, places
-from trainctl.autograd.ops.quantization import is_quantized, on_its_grid
+from trainctl.autograd.ops.quantization import dequantize, is_quantized, on_its_grid
 from trainctl.autograd.ops.shape import reshape
 from trainctl.autograd.tensor import Tensor
 
@@ -71,6 +71,11 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         TypeError: ``value`` is neither a tensor nor a number.
         RuntimeError: its shape does not fit, or its dtype differs where index tensors are used.
     """
+    if is_quantized(x):
+        numbers = dequantize(x)
+        setitem(numbers, index, dequantize(value) if isinstance(value, Tensor) else value)
+        x.copy_(numbers)
+        return
     view, at, pattern = parse_index(x, index)
     if not isinstance(value, Tensor):
         value = number_as_tensor(value, x)

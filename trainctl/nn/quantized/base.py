@@ -52,8 +52,8 @@ class QuantizedModule(Module):
 
     channel_axis: ClassVar[int] = 0  # the dim of weights along which they may have grids of their own
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def _start(self) -> None:
+        super()._start()
         self._buffers.update(dict.fromkeys(_GRIDS))
 
     def __setattr__(self, name: str, value: Any) -> None:

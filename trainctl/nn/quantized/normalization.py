@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from trainctl.autograd.ops.quantization import dequantize
@@ -71,7 +70,7 @@ class LayerNorm(OnGrid, normalization.LayerNorm):
 
     def __init__(
         self,
-        normalized_shape: int | Sequence[int],
+        normalized_shape: Any,
         weight: Any,
         bias: Any,
         scale: float,
