@@ -24,7 +24,7 @@ from trainctl.onnx.converters import (
     sorting,
     views,
 )
-from trainctl.onnx.lowering import Converter
+from trainctl.onnx.operands import Converter
 
 FAMILIES = (
     activations, arithmetic, attention, comparisons, convolution, embedding, functions, indexing, joining, losses,

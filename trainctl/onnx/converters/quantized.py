@@ -13,7 +13,7 @@ import numpy
 from trainctl.autograd.ops import quantized
 from trainctl.backend.affine import QParams
 from trainctl.backend.integer_products import Finish, IntegerWeights
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 _RANGE = {"uint8": (0, 255), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 _CODES = "weight_codes"

@@ -18,7 +18,7 @@ from trainctl.autograd.ops import (
     quantized_transposed,
 )
 from trainctl.onnx.converters import quantized
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def on_grid(a: Applied, found: Any) -> Any:
