@@ -75,6 +75,54 @@ def test_integer_kernels_give_the_same_codes_over_a_thousand_inputs(last, tmp_pa
     assert exported.report.steps is not None
 
 
+class OnCodes(nn.Module):
+    """PyTorch's eager mode: quantized tensors from layer to layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = network(0.02)
+
+    def forward(self, x: Any) -> Any:
+        conv, relu, pool, second, flat, dense, last = self.layers
+        y = trainctl.quantize_per_tensor(x, 0.03, 110, trainctl.quint8)
+        y = second(pool(relu(conv(y))))
+        return last(dense(flat(y.sigmoid()))).dequantize(), y.int_repr()
+
+
+def test_quantized_tensors_are_numbers_between_q_and_dq():
+    trainctl.manual_seed(0)
+    model, x = OnCodes(), trainctl.randn(200, 1, 14, 14)
+    exported = export(model, x[:4])
+    found = Session(exported.data).run({"x": x.numpy()})
+    ours, codes = (each.numpy() for each in model(x))
+    assert codes.dtype == found["output_1"].dtype == np.uint8
+    assert np.abs(codes.astype(int) - found["output_1"]).max() <= 1
+    assert np.abs(ours - found["output_0"]).max() <= 0.02 * (1 + 1e-5)
+
+
+class Others(nn.Module):
+    """A transposed convolution on codes, and quantization that is only played."""
+
+    def __init__(self, groups: int, bias: bool) -> None:
+        super().__init__()
+        layer = nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=groups, bias=bias)
+        self.layer = quantized.ConvTranspose2d._empty_like(layer)
+        weight = trainctl.quantize_per_tensor(layer.weight.detach(), 0.002, 0, trainctl.qint8)
+        self.layer.set_weight_bias(weight, layer.bias)
+        self.layer.input_scale, self.layer.input_zero_point, self.layer.scale = 0.03, 120, None
+
+    def forward(self, x: Any) -> Any:
+        return trainctl.fake_quantize_per_tensor_affine(self.layer(x), 0.01, 3, -8, 7)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_transposed_convolutions_and_played_quantization(groups):
+    trainctl.manual_seed(0)
+    report = export(Others(groups, groups == 1), trainctl.randn(2, 4, 5, 6), tolerance=1e-5).report
+    assert report is not None
+    assert report.error <= 1e-5
+
+
 def test_the_codes_are_stored_as_they_are():
     model = network(0.02)
     graph = onnx.load_from_string(export(model, trainctl.randn(2, 1, 14, 14)).data).graph
@@ -112,6 +160,7 @@ class Dynamic(nn.Module):
 
 
 def test_rows_on_grids_of_their_own():
+    trainctl.manual_seed(0)
     x = trainctl.cat([trainctl.randn(900, 6), trainctl.zeros(1, 6), trainctl.randn(99, 6).abs() * 1e3])
     model = Dynamic()
     theirs = Session(export(model, x).data).run({"x": x.numpy()})["output"]

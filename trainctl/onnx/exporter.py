@@ -211,7 +211,7 @@ def _lowered(model: Any, traced: list[Traced], graph: Graph, outputs: list[str])
     states = [*model.named_parameters(), *model.named_buffers()]
     graph.state_names = {id(tensor._array): name for name, tensor in reversed(states)}
     graph.few_bits = few_bit_weights(model)
-    lowering = Lowering(graph, [each.trace for each in traced], CONVERTERS)
+    lowering = Lowering(graph, [each.trace for each in traced], CONVERTERS, traced[0].grids)
     lowering.run()
     graph.module, graph.record = "", len(traced[0].trace.records)
     values = values_in(traced[0].trace.result)

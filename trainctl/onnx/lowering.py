@@ -5,115 +5,19 @@ What a model writes in place becomes a new value here: the memory's other views 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy
 
 from trainctl.autograd.op import Op
+from trainctl.backend.quantized_array import QuantizedArray
 from trainctl.onnx.errors import OnnxExporterError
 from trainctl.onnx.graph import Graph
+from trainctl.onnx.operands import Applied, Converter, Operand
 from trainctl.onnx.sizes import Different, Size, merged
 from trainctl.onnx.tracing import values_in
 from trainctl.plan.trace import Apply, Trace, Value, Write
-
-
-@dataclass(eq=False)
-class Operand:
-    """A tensor as a converter sees it.
-
-    Attributes:
-        shape: its sizes, of which some may follow the inputs.
-        dtype: NumPy's.
-        array: its elements where they are known.
-        source: the op that made it.
-        is_derived: it is made from a parameter, whose name is to stay.
-        number: of the traced value.
-        read: gives its name, for which it becomes part of the graph.
-    """
-
-    shape: tuple[Any, ...]
-    dtype: Any
-    number: int
-    array: Any = None
-    source: Applied | None = None
-    is_derived: bool = False
-    read: Callable[[], str] = field(default=lambda: "", repr=False)
-
-    @property
-    def ndim(self) -> int:
-        """How many dims it has."""
-        return len(self.shape)
-
-    @property
-    def name(self) -> str:
-        """Its name in the graph."""
-        return self.read()
-
-
-@dataclass(eq=False)
-class Applied:
-    """An op on operands; its parameters are read as attributes, as those of :class:`trainctl.autograd.op.Op` are.
-
-    Attributes:
-        graph: where to write it.
-        op: its class.
-        params: its parameters.
-        inputs: operands, numbers, or None.
-        outputs: operands without names.
-        record: the traced op itself.
-    """
-
-    graph: Graph
-    op: type[Op]
-    params: dict[str, Any]
-    inputs: tuple[Any, ...]
-    outputs: tuple[Operand, ...]
-    record: Apply
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__.get("params", {}):
-            return self.params[name]
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.op, name)
-
-    @property
-    def x(self) -> str:
-        """The name of the first input."""
-        return self.name(0)
-
-    def name(self, number: int) -> Any:
-        """Return the name of an input, a number in the dtype of the tensors beside it; None if there is none."""
-        if number >= len(self.inputs) or self.inputs[number] is None:
-            return None
-        each = self.inputs[number]
-        return each.name if isinstance(each, Operand) else self.number(each, self._dtype)
-
-    @property
-    def _dtype(self) -> Any:
-        return next(each.dtype for each in self.inputs if isinstance(each, Operand))
-
-    def number(self, value: Any, dtype: Any = None) -> str:
-        """Return the name of a 0-d tensor, by default in the dtype of the output."""
-        dtype = self.outputs[0].dtype if dtype is None else dtype
-        if isinstance(value, Size):
-            return self.graph.squeeze(self.graph.cast(self.graph.size(value), dtype), [0])
-        return self.graph.constant(value, dtype)
-
-    def unsupported(self, why: str) -> OnnxExporterError:
-        """Return the error for something about this op that cannot be said."""
-        return OnnxExporterError(f"{self.graph.place}: {self.op.__name__}: {why}")
-
-
-Converter = Callable[[Applied], Any]
-
-
-def is_number(each: Any) -> bool:
-    """Return whether an op's input is a Python number."""
-    return not isinstance(each, Operand)
 
 
 class Lowering:
@@ -123,10 +27,18 @@ class Lowering:
         graph: where to.
         traces: the traces.
         converters: what writes each class of op.
+        grids: of the values that are quantized tensors.
     """
 
-    def __init__(self, graph: Graph, traces: list[Trace], converters: dict[type[Op], Converter]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        traces: list[Trace],
+        converters: dict[type[Op], Converter],
+        grids: dict[int, QuantizedArray] | None = None,
+    ) -> None:
         self.graph, self.traces, self.converters = graph, traces, converters
+        self.grids = grids or {}
         self.names: dict[int, str] = {}  # of the values that are in the graph
         self.made: list[tuple[int, str]] = []  # each value that an op made, with the name it had then
         self._operands: dict[int, Operand] = {}
@@ -185,13 +97,18 @@ class Lowering:
             values = [each.values[number] for each in self.traces]
             first = values[0]
             shape = self._agreed([each.shape for each in values], "")
-            operand = Operand(shape, first.dtype, number, read=partial(self.read, number))
+            operand = self._new_operand(shape, first)
             if first.origin == "kept":
                 operand.array, operand.is_derived = first.array, id(first.array) in self.graph.state_names
             elif first.origin == "constant" and all(_same_array(each.array, first.array) for each in values):
                 operand.array = first.array
             self._operands[number] = operand
         return self._operands[number]
+
+    def _new_operand(self, shape: tuple[Any, ...], value: Value) -> Operand:
+        number, grid = value.number, self.grids.get(value.number)
+        dtype = value.dtype if grid is None else numpy.dtype(numpy.float32)
+        return Operand(shape, dtype, number, grid=grid, read=partial(self.read, number))
 
     def _agreed(self, values: list[Any], place: str) -> Any:
         try:
@@ -225,6 +142,8 @@ class Lowering:
         operand = self._operands[number]
         if operand.source is not None and operand.array is None:
             raise operand.source.unsupported("ONNX does not give this output")
+        if isinstance(operand.array, QuantizedArray):
+            return self.graph.constant(operand.array.values)
         if operand.array is not None:
             if id(operand.array) in self.graph.few_bits:
                 from trainctl.onnx.converters.few_bits import write_weight
@@ -294,8 +213,7 @@ class Lowering:
         outputs = []
         for index, value in enumerate(first.outputs):
             shape = self._agreed([record.outputs[index].shape for record in records], place)
-            number = value.number
-            outputs.append(Operand(shape, value.dtype, number, read=partial(self.read, number)))
+            outputs.append(self._new_operand(shape, value))
         if isinstance(first, Write):
             outputs = [inputs[0]]
         params = self._agreed([record.params for record in records], place)
@@ -318,20 +236,27 @@ class Lowering:
         is_derived = any(each.is_derived for each in tensors)
         for output, array in zip(applied.outputs, result if type(result) is tuple else (result,), strict=True):
             output.array, output.is_derived = array, is_derived
-        return not is_derived
+        return not is_derived or self._converter(applied.op) is None
 
     def _root(self, operand: Operand) -> int:
         return self.traces[0].values[operand.number].root.number
 
     def _converted(self, applied: Applied) -> tuple[str, ...]:
-        converter = next((self.converters[each] for each in applied.op.__mro__ if each in self.converters), None)
+        from trainctl.onnx.converters.quantized_tensors import on_grid
+
+        converter = self._converter(applied.op)
         if converter is None:
             raise OnnxExporterError(
                 f"{self.graph.place}: ONNX has no operator for {applied.op.__name__}",
                 hint="write this part with other operations, or leave it out of the exported model",
             )
         found = converter(applied)
+        if applied.outputs[0].grid is not None and not applied.record.is_view:
+            found = on_grid(applied, found)
         return found if isinstance(found, tuple) else (found,) + ("",) * (len(applied.outputs) - 1)
+
+    def _converter(self, op: type[Op]) -> Converter | None:
+        return next((self.converters[each] for each in op.__mro__ if each in self.converters), None)
 
     # -- what is written in place ---------------------------------------------------------------------
 

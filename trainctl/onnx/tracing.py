@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 
 from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.quantized_array import QuantizedArray
 from trainctl.onnx.errors import OnnxExporterError
 from trainctl.plan.recorder import Recorder
 from trainctl.plan.trace import Returned, Trace, Value, Write
@@ -28,6 +29,7 @@ class Tracer(Recorder):
     def __init__(self, model: Any, inputs: Sequence[Tensor], keep: bool = False) -> None:
         self.results: dict[int, Any] | None = {} if keep else None
         self.states: list[Value] = []  # parameters and buffers that the forward writes to
+        self.grids: dict[int, QuantizedArray] = {}  # of values that are codes
         self._paths = {id(module): path for path, module in model.named_modules()}
         super().__init__(inputs)
 
@@ -61,13 +63,20 @@ class Tracer(Recorder):
     def _keep(self, record: Any, outputs: tuple[Tensor, ...]) -> None:
         if self.results is not None:
             for value, output in zip(record.outputs, outputs, strict=True):
-                self.results[value.number] = output._array.copy()
+                array = output._array
+                self.results[value.number] = array.values if isinstance(array, QuantizedArray) else array.copy()
 
     def _add(self, array: Any, origin: Any, **fields: Any) -> Value:
         value = super()._add(array, origin, **fields)
+        if isinstance(array, QuantizedArray):
+            self.grids[value.number] = array.like(array.codes[:0])
         if origin == "constant":
             value.array = array.copy()  # it may yet be written to
         return value
+
+    def _check_array(self, array: Any) -> None:
+        if not isinstance(array, QuantizedArray):
+            super()._check_array(array)
 
     def _check_params(self, node: Any) -> None:
         if not node.replays:
@@ -86,12 +95,14 @@ class Traced:
         inputs: the tensors it was given.
         outputs: the tensors it gave, by name.
         results: what each op gave, by the number of the value, where that was to be kept.
+        grids: arrays without elements that know the grid of each value that is codes.
     """
 
     trace: Trace
     inputs: list[Tensor]
     outputs: dict[str, Tensor]
     results: dict[int, Any] | None = None
+    grids: dict[int, QuantizedArray] = field(default_factory=dict)
 
 
 def values_in(result: Any) -> list[Value]:
@@ -136,7 +147,7 @@ def trace(model: Any, args: Any, kwargs: Mapping[str, Any], keep: bool = False) 
             f"the model's forward writes to its {_name_of(model, tracer.states[0])}, which an ONNX model cannot keep",
             hint="keep the state outside: take it as an input and return it",
         )
-    return Traced(found, inputs, tensors_in(result), tracer.results)
+    return Traced(found, inputs, tensors_in(result), tracer.results, tracer.grids)
 
 
 def _name_of(model: Any, value: Value) -> str:

@@ -18,16 +18,17 @@ from trainctl.onnx.converters import (
     pooling,
     products,
     quantized,
+    quantized_tensors,
     recurrent,
     reductions,
     sorting,
     views,
 )
-from trainctl.onnx.lowering import Converter
+from trainctl.onnx.operands import Converter
 
 FAMILIES = (
     activations, arithmetic, attention, comparisons, convolution, embedding, functions, indexing, joining, losses,
-    normalization, pooling, products, quantized, recurrent, reductions, sorting, views,
+    normalization, pooling, products, quantized, quantized_tensors, recurrent, reductions, sorting, views,
 )  # fmt: skip
 
 CONVERTERS: dict[type[Op], Converter] = {op: each for family in FAMILIES for op, each in family.CONVERTERS.items()}

@@ -6,7 +6,7 @@ import math
 
 from trainctl.autograd.ops import activation, activation_piecewise, activation_smooth, softmax
 from trainctl.onnx.converters.plain import same
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def hardtanh(a: Applied) -> str:

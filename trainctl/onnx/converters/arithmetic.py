@@ -6,7 +6,7 @@ import math
 
 from trainctl.autograd.ops import arithmetic, compound, random, rounding, selection, trigonometry
 from trainctl.onnx.converters.plain import same
-from trainctl.onnx.lowering import Applied, is_number
+from trainctl.onnx.operands import Applied, is_number
 
 
 def add(a: Applied) -> str:

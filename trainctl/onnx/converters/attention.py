@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trainctl.autograd.ops import attention
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def masked_softmax(a: Applied) -> str:

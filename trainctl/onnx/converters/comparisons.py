@@ -6,7 +6,7 @@ import numpy
 
 from trainctl.autograd.ops import comparison, searching, selection
 from trainctl.onnx.converters.plain import same
-from trainctl.onnx.lowering import Applied, Converter, Operand
+from trainctl.onnx.operands import Applied, Converter, Operand
 
 
 def _logical(kind: str) -> Converter:

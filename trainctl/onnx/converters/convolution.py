@@ -7,7 +7,7 @@ import math
 import numpy
 
 from trainctl.autograd.ops import convolution_products, unfold
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 from trainctl.onnx.sizes import Size
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.ops import embedding, embedding_bag
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 from trainctl.onnx.sizes import Size
 
 _INT64 = numpy.dtype(numpy.int64)

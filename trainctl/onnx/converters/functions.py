@@ -6,7 +6,7 @@ import math
 
 from trainctl.autograd.ops import elementary, elementwise, error_function, special, trigonometry, variance
 from trainctl.onnx.converters.plain import same
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def rsqrt(a: Applied) -> str:

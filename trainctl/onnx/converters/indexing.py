@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from trainctl.autograd.ops import index_write, indexing, scatter_reduce
-from trainctl.onnx.lowering import Applied, Operand
+from trainctl.onnx.operands import Applied, Operand
 from trainctl.onnx.sizes import Size
 
 _INT64 = numpy.dtype(numpy.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainctl.autograd.ops import joining
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 from trainctl.onnx.sizes import Size
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainctl.autograd.ops import loss, loss_binary, loss_regression
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def negative_log_likelihood(a: Applied) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from trainctl.autograd.ops import shape, standardization
-from trainctl.onnx.lowering import Applied, Operand
+from trainctl.onnx.operands import Applied, Operand
 from trainctl.onnx.sizes import Size
 
 

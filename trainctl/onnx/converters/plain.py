@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainctl.onnx.lowering import Applied, Converter
+from trainctl.onnx.operands import Applied, Converter
 
 
 def same(kind: str, **attributes: Any) -> Converter:

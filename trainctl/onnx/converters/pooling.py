@@ -9,7 +9,7 @@ import numpy
 
 from trainctl.autograd.ops import adaptive_pooling, arithmetic, padding, pooling_along, resampling, resize, unpooling
 from trainctl.onnx.graph import Node
-from trainctl.onnx.lowering import Applied, Operand, is_number
+from trainctl.onnx.operands import Applied, Operand, is_number
 from trainctl.onnx.sizes import Size
 
 _LISTS = ("kernel_shape", "strides", "dilations")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainctl.autograd.ops import distance, linalg, products
 from trainctl.onnx.converters.plain import same
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def linear(a: Applied) -> str:

@@ -13,7 +13,7 @@ import numpy
 from trainctl.autograd.ops import quantized
 from trainctl.backend.affine import QParams
 from trainctl.backend.integer_products import Finish, IntegerWeights
-from trainctl.onnx.lowering import Applied, Operand
+from trainctl.onnx.operands import Applied
 
 _RANGE = {"uint8": (0, 255), "int8": (-128, 127), "int32": (-(2**31), 2**31 - 1)}
 _CODES = "weight_codes"
@@ -25,16 +25,22 @@ def _grid(a: Applied, grid: QParams) -> tuple[str, str]:
     return g.constant(grid.scale, numpy.float32, "scale"), g.constant(zero_point, grid.dtype, "zero_point")
 
 
-def _quantize(a: Applied, x: str, grid: QParams) -> str:
-    g = a.graph
-    codes = g.op("QuantizeLinear", x, *_grid(a, grid), axis=_axis(grid))
+def codes_of(a: Applied, x: str, grid: QParams) -> str:
+    """Return the codes of numbers: those that they were made of, if that was on this very grid."""
+    g, scales = a.graph, _grid(a, grid)
+    maker = g.maker(x)
+    is_of_grid = maker is not None and maker.kind == "DequantizeLinear" and maker.inputs[1:] == list(scales)
+    if maker is not None and is_of_grid and maker.attributes.get("axis") == _axis(grid):
+        return maker.inputs[0]
+    codes = g.op("QuantizeLinear", x, *scales, axis=_axis(grid))
     low, high = grid.quant_min, grid.quant_max
     if (low, high) == _RANGE[grid.dtype]:
         return codes
     return g.op("Clip", codes, g.constant(low, grid.dtype), g.constant(high, grid.dtype))
 
 
-def _dequantize(a: Applied, codes: str, grid: QParams) -> str:
+def numbers_of(a: Applied, codes: str, grid: QParams) -> str:
+    """Return the numbers that codes stand for."""
     return a.graph.op("DequantizeLinear", codes, *_grid(a, grid), axis=_axis(grid))
 
 
@@ -44,26 +50,15 @@ def _axis(grid: QParams) -> int | None:
 
 def quantize(a: Applied) -> str:
     """``QuantizeLinear``; numbers that were codes of this very grid are these codes."""
-    x = a.inputs[0]
-    before = x.source if isinstance(x, Operand) else None
-    if before is not None and before.op is quantized.DequantizeLinear and _same(before.qparams, a.qparams):
-        return str(before.x)
-    return _quantize(a, a.x, a.qparams)
-
-
-def _same(one: QParams, other: QParams) -> bool:
-    return (one.dtype, one.axis) == (other.dtype, other.axis) and all(
-        numpy.array_equal(getattr(one, name), getattr(other, name))
-        for name in ("scale", "zero_point", "quant_min", "quant_max")
-    )
+    return codes_of(a, a.x, a.qparams)
 
 
 def dequantize(a: Applied) -> str:
     """``DequantizeLinear``."""
-    return _dequantize(a, a.x, a.qparams)
+    return numbers_of(a, a.x, a.qparams)
 
 
-def _weights(a: Applied, weights: IntegerWeights) -> str:
+def weights_of(a: Applied, weights: IntegerWeights) -> str:
     """Return the weights as numbers, from codes under the name that the state_dict has for them."""
     g, grid = a.graph, weights.qparams
     name = g.state_names.get(id(weights.codes))
@@ -79,7 +74,7 @@ def scale_shape(grid: QParams) -> tuple[int, ...]:
     return tuple(numpy.shape(grid.scale))
 
 
-def _bias(a: Applied, finish: Finish) -> str | None:
+def bias_of(a: Applied, finish: Finish) -> str | None:
     """Return the bias as numbers, from int32 in units of both scales."""
     if finish.bias is None:
         return None
@@ -89,21 +84,21 @@ def _bias(a: Applied, finish: Finish) -> str | None:
     return g.op("DequantizeLinear", codes, g.constant(scale, numpy.float32, "bias_scale"), g.constant(zero), axis=0)
 
 
-def _finished(a: Applied, y: str, finish: Finish) -> str:
+def finished(a: Applied, y: str, finish: Finish) -> str:
     """Bring float sums to the output's grid, if it has one."""
     grid = finish.y
     if finish.relu and (grid is None or int(grid.zero_point) > grid.quant_min):
         y = a.graph.op("Relu", y)  # else the lowest code is 0: QuantizeLinear cuts off what is below
-    return y if grid is None else _quantize(a, y, grid)
+    return y if grid is None else codes_of(a, y, grid)
 
 
 def linear(a: Applied) -> str:
     """``Gemm`` of matrices; what has more dims is made one while it is codes."""
     g, finish, shape = a.graph, a.finish, a.inputs[0].shape
     codes = a.x if len(shape) == 2 else g.reshape(a.x, [_product(shape[:-1]), shape[-1]])
-    x = _dequantize(a, codes, finish.x)
-    y = g.op("Gemm", x, _weights(a, finish.weights), _bias(a, finish), transB=1)
-    y = _finished(a, y, finish)
+    x = numbers_of(a, codes, finish.x)
+    y = g.op("Gemm", x, weights_of(a, finish.weights), bias_of(a, finish), transB=1)
+    y = finished(a, y, finish)
     return y if len(shape) == 2 else g.reshape(y, a.outputs[0].shape)
 
 
@@ -117,12 +112,12 @@ def _product(sizes: tuple[Any, ...]) -> Any:
 def convolution(a: Applied) -> str:
     """``Conv``."""
     finish = a.finish
-    x, weight = _dequantize(a, a.x, finish.x), _weights(a, finish.weights)
+    x, weight = numbers_of(a, a.x, finish.x), weights_of(a, finish.weights)
     y = a.graph.op(
-        "Conv", x, weight, _bias(a, finish), strides=list(a.stride), pads=[*a.padding, *a.padding],
+        "Conv", x, weight, bias_of(a, finish), strides=list(a.stride), pads=[*a.padding, *a.padding],
         dilations=list(a.dilation), group=a.groups,
     )  # fmt: skip
-    return _finished(a, y, finish)
+    return finished(a, y, finish)
 
 
 def dynamic_linear(a: Applied) -> str:

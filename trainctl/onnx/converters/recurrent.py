@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainctl.autograd.ops import recurrent_elman, recurrent_gru, recurrent_lstm
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 from trainctl.onnx.sizes import Size, merged
 
 

@@ -7,7 +7,7 @@ import math
 import numpy
 
 from trainctl.autograd.ops import broadcasting, norms, reduction, scan, variance
-from trainctl.onnx.lowering import Applied, Converter
+from trainctl.onnx.operands import Applied, Converter
 
 _INT32 = numpy.dtype(numpy.int32)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from trainctl.autograd.ops import sorting
-from trainctl.onnx.lowering import Applied
+from trainctl.onnx.operands import Applied
 
 
 def order(a: Applied) -> str:

@@ -9,7 +9,7 @@ import numpy
 
 from trainctl.autograd.op import Op
 from trainctl.autograd.ops import assign, broadcasting, cast, diagonal, flipping, indexing, repeating, shape, slicing
-from trainctl.onnx.lowering import Applied, is_number
+from trainctl.onnx.operands import Applied, is_number
 from trainctl.onnx.sizes import Size
 
 _END = numpy.iinfo(numpy.int64).max
