@@ -34,6 +34,24 @@ def test_the_network_trains(block, capsys):
     assert losses[-1] < 0.2 * losses[0]
 
 
+def test_the_network_trains_quantization_aware(capsys):
+    trainctl.manual_seed(0)
+    trainloader = trainctl.utils.data.DataLoader(digits(), batch_size=64, shuffle=True)
+    net = runpy.run_path(str(CODE / "quantization.py"), init_globals={"trainloader": trainloader})["net"]
+    losses = [float(line.rpartition(" ")[2]) for line in capsys.readouterr().out.splitlines()]
+    assert len(losses) == 10
+    assert losses[-1] < 0.2 * losses[0]
+    images, labels = digits()[:]
+    converted = trainctl.quantization.convert(net.eval())
+    for name in ("fc1", "fc2"):
+        trained, codes = getattr(net, name), getattr(converted, name).weight()
+        assert trainctl.equal(codes.dequantize(), trained.weight_fake_quant(trained.weight))
+        assert codes.int_repr().abs().max() == 127
+    outputs, wanted = converted(images).detach(), net(images).detach()
+    np.testing.assert_allclose(outputs, wanted, atol=1.01 * (converted.fc1.scale + converted.fc2.scale))
+    assert (outputs.argmax(1) == labels).float().mean() > 0.95
+
+
 def test_the_custom_layer_trains():
     trainctl.manual_seed(0)
     layer = runpy.run_path(str(CODE / "custom_layer.py"))["CustomConv2d"]

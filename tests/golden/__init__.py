@@ -16,6 +16,7 @@ MLP = Path(__file__).parent / "mlp_100_steps.json"
 OPTIMIZERS = Path(__file__).parent / "optimizers.json"
 QUANTIZERS = Path(__file__).parent / "quantizers.json"
 TRAININGS = Path(__file__).parent / "trainings.json"
+QUANTIZED_MODELS = Path(__file__).parent / "quantized_models.json"
 
 
 def load_optimizers() -> dict[str, np.ndarray]:
@@ -28,6 +29,10 @@ def load_losses() -> list[float]:
 
 def load_trainings() -> dict[str, list[float]]:
     return json.loads(TRAININGS.read_text())["losses"]
+
+
+def load_quantized_models() -> dict[str, dict[str, Any]]:
+    return json.loads(QUANTIZED_MODELS.read_text())["models"]
 
 
 @cache

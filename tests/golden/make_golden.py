@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests import golden
-from tests.parity import mlp, optimizers, quantizers, trainings
+from tests.parity import mlp, optimizers, quantized_models, quantizers, trainings
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     golden.write(golden.MLP, torch.__version__, losses=mlp.losses(torch))
     golden.write(golden.QUANTIZERS, torch.__version__, outcomes=quantizers.outcomes(torch))
     golden.write(golden.TRAININGS, torch.__version__, losses=trainings.losses(torch))
+    golden.write(golden.QUANTIZED_MODELS, torch.__version__, models=quantized_models.results(torch))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from trainctl.nn.modules.activation import Identity
 from trainctl.nn.modules.module import Module
 from trainctl.quantization.fuser_methods import get_fuser_method
 
+__all__ = ["fuse_known_modules", "fuse_modules", "fuse_modules_qat"]
+
 Names = Sequence[str] | Sequence[Sequence[str]]
 Fuser = Callable[..., list[Module]]
 

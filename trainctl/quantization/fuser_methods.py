@@ -10,6 +10,8 @@ from trainctl.nn import intrinsic as nni
 from trainctl.nn.modules.module import Module
 from trainctl.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+__all__ = ["fuse_conv_bn", "fuse_conv_bn_relu", "fuse_convtranspose_bn", "fuse_linear_bn", "get_fuser_method"]
+
 Types = tuple[type[Module], ...]
 FuserMethod = Callable[..., Module]
 

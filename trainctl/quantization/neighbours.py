@@ -10,6 +10,8 @@ from trainctl.nn.modules.module import Module
 from trainctl.quantization.dataflow import Dataflow
 from trainctl.quantization.fuser_methods import DEFAULT_OP_LIST_TO_FUSER_METHOD
 
+__all__ = ["exclusive_pairs", "fusable"]
+
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _NOT_FOR_TRAINING = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _DIMS = {nn.Linear: 2, nn.Conv1d: 3, nn.Conv2d: 4, nn.Conv3d: 5} | dict(zip(_NOT_FOR_TRAINING, (3, 4, 5), strict=True))

@@ -7,6 +7,8 @@ from typing import Any
 from trainctl.autograd.tensor import Tensor
 from trainctl.nn.modules.module import Module
 
+__all__ = ["DeQuantStub", "QuantStub", "QuantWrapper"]
+
 
 class QuantStub(Module):
     """Stands where a tensor is to be quantized: it hands it on, is observed, and ``convert`` makes it ``nnq.Quantize``.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from trainctl.nn.quantized import ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU
+from trainctl.nn.quantized import BNReLU2d, BNReLU3d, ConvReLU1d, ConvReLU2d, ConvReLU3d, LinearReLU
 
-__all__ = ["ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+__all__ = ["BNReLU2d", "BNReLU3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
