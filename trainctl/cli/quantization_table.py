@@ -30,7 +30,7 @@ def quantization_lines(record: Mapping[str, Any]) -> list[str]:
         figures = ", ".join(
             f"{each['name']} {_figure(each['float'])} -> {_figure(each['quantized'])}" for each in measured["figures"]
         )
-        lines.append(f"  {measured['split']} split, {count(measured['samples'], 'sample')}: {figures}")
+        lines.append(f"  {_samples(measured['split'])}, {count(measured['samples'], 'sample')}: {figures}")
     lines += layers_table(record["layers"]).splitlines()
     lines += float_table(record["float_layers"]).splitlines() if record["float_layers"] else []
     return lines
@@ -39,7 +39,7 @@ def quantization_lines(record: Mapping[str, Any]) -> list[str]:
 def _sides(result: Mapping[str, Any]) -> str:
     how = result["method"] if result["bits"] == 8 else "weights alone"
     what = (
-        f"{result['checkpoint']}: {how}, {result['bits']} bits; {result['split']} split, "
+        f"{result['checkpoint']}: {how}, {result['bits']} bits; {_samples(result['split'])}, "
         f"{count(result['samples'], 'sample')}"
     )
     rows = [
@@ -53,6 +53,11 @@ def _sides(result: Mapping[str, Any]) -> str:
         name = f"ms for {count(each['batch_size'], 'sample')}"
         rows.append([name, f"{each['float_ms']:.3f}", f"{each['quantized_ms']:.3f}", gain])
     return f"{what}\n{table(['', 'float', 'quantized', 'change'], rows, '<>><')}"
+
+
+def _samples(split: str) -> str:
+    """The name of a split, or of the part of one."""
+    return split if " " in split else f"{split} split"
 
 
 def _no_gain(speedup: float) -> str:
@@ -85,7 +90,7 @@ def _search(search: Mapping[str, Any]) -> str:
         ]
         for each in search["steps"]
     ]
-    what = f"left in float to hold the drop ({search['split']} samples, {count(search['evaluations'], 'evaluation')})"
+    what = f"left in float to hold the drop ({_samples(search['split'])}, {count(search['evaluations'], 'evaluation')})"
     return f"{what}\n{table(['layer', 'drop', 'upper bound', 'bytes in float'], rows, '<>>>')}"
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainctl.build import Experiment
     from trainctl.config import LoadedConfig
     from trainctl.train.evaluate import EvalResult
+    from trainctl.train.steps import Steps
 
 SPLITS = ("train", "val", "test")
 
@@ -54,6 +55,12 @@ class Subject:
         experiment = build_from(checkpoint, found, loaded)
         size = batch_size or loaded.config.data.eval_batch_size
         return cls(found, checkpoint, experiment, threads or checkpoint.threads, size)
+
+    def steps(self) -> Steps:
+        """Return what measures the model, batch by batch; plans are made in its first batches."""
+        from trainctl.train.steps import Steps
+
+        return Steps(self.experiment, self.threads, self.checkpoint.kernels, lambda text: None)
 
     def with_model(self, model: Any) -> Subject:
         """Return the subject with another model in the place of its own."""
@@ -98,15 +105,15 @@ class Subject:
         data: Any,
         tables: Mapping[str, Any] | None = None,
         observers: Sequence[Callable[[Any, Any], object]] = (),
+        steps: Steps | None = None,
     ) -> EvalResult:
-        """Measure the model on samples, as :meth:`measure` does on those of a split."""
+        """Measure the model on samples, as :meth:`measure` does on those of a split; with plans that are there already."""
         from trainctl.data import DataLoader
         from trainctl.train.evaluate import evaluate
-        from trainctl.train.steps import Steps
 
         experiment = self.experiment
         loader: Any = DataLoader(data, self.batch_size)
-        steps = Steps(experiment, self.threads, self.checkpoint.kernels, lambda text: None)
+        steps = steps or self.steps()
         metrics = {**experiment.metrics, **(tables or {})}
         with blas_threads(eager_threads(experiment.config, self.threads)):
             return evaluate(

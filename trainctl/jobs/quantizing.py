@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trainctl.quantization.post_training import PostTraining, Quantized
     from trainctl.train.drops import Drop, Observed
     from trainctl.train.evaluate import EvalResult
+    from trainctl.train.steps import Steps
 
 SCHEMA_VERSION = 1
 """Of what :func:`run_quantization` returns."""
@@ -76,6 +77,7 @@ def run_quantization(
 class _Job:
     def __init__(self, settings: Settings, target: Path, on_stage: Callable[[str], object]) -> None:
         self.settings, self.target, self.say = settings, target, on_stage
+        self._float_steps: Steps | None = None
 
     def run(self, path: str | Path | None, force: bool) -> dict[str, Any]:
         from trainctl.train.lone_checkpoint import check_place, write_checkpoint
@@ -143,7 +145,10 @@ class _Job:
 
         experiment = self.subject.experiment
         observed = Observed(self.metric, experiment.loss, experiment.metrics)
-        return self.subject.with_model(model).measure_on(data, observers=[observed]), observed
+        subject, steps = self.subject.with_model(model), None
+        if model is experiment.model:  # it is measured several times
+            self._float_steps = steps = self._float_steps or subject.steps()
+        return subject.measure_on(data, observers=[observed], steps=steps), observed
 
     def _judged(self, base: PostTraining, parts: DataParts, search: Found | None) -> dict[str, Any]:
         from trainctl.jobs.quantization_search import converted
