@@ -35,11 +35,12 @@ def quantize(
         ),
     ] = None,
     method: Annotated[
-        Literal["static", "dynamic"],
+        Literal["static", "dynamic", "qat"],
         typer.Option(
             "--method",
-            metavar="static|dynamic",
-            help="Static: activations on calibrated grids. Dynamic: each row on a grid of its own, as it comes.",
+            metavar="static|dynamic|qat",
+            help="Static: activations on calibrated grids. Dynamic: each row on a grid of its own, as it comes. Qat: "
+            "static, after a short training with rounding; a run with `quantization` has had that.",
             rich_help_panel=_QUANTIZATION,
         ),
     ] = "static",
@@ -49,6 +50,12 @@ def quantize(
             "--bits", metavar="8|4", help="Of a weight; 4 keeps activations in float.", rich_help_panel=_QUANTIZATION
         ),
     ] = "8",
+    epochs: Annotated[
+        int,
+        typer.Option(
+            "--epochs", metavar="N", min=1, help="Of the training of --method qat.", rich_help_panel=_QUANTIZATION
+        ),
+    ] = 1,
     calibration_batches: Annotated[
         int,
         typer.Option(
@@ -197,6 +204,7 @@ def quantize(
     settings = Settings(
         method=method,
         bits=8 if bits == "8" else 4,
+        epochs=epochs if method == "qat" else 0,
         per_channel=per_channel,
         observer=observer,
         rounding=rounding,

@@ -4,91 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainctl.errors import UsageError
 from trainctl.train.aware import plan_in
-from trainctl.train.checkpoint import Checkpoint
 from trainctl.train.events import EpochEnd, Event
 from trainctl.train.threads import blas_threads, eager_threads
 
 if TYPE_CHECKING:
     from trainctl.build import Experiment
     from trainctl.config import Component, Config, LoadedConfig
+    from trainctl.jobs.measuring import Subject
+    from trainctl.quantization.aware import Part
     from trainctl.quantization.aware_conversion import AwareTrained
     from trainctl.storage.quantization_record import Settings
-    from trainctl.train.loop import Loop
-    from trainctl.train.signals import StopSignals
 
 SMALLER = 0.1
 """Of the run's learning rate, which the fine-tuning begins with."""
 
 
 def aware_trained(
-    experiment: Experiment,
-    checkpoint: Checkpoint,
-    found: Path,
+    subject: Subject,
     settings: Settings,
     batches: Sequence[Any],
-    *,
     say: Callable[[str], object] = lambda text: None,
-    stop: StopSignals | None = None,
 ) -> AwareTrained:
     """Return a model that was trained with rounding, ready to be quantized.
 
-    A checkpoint of a run with ``quantization`` is that already; how it rounds, its config has said. A float model is
-    trained for ``settings.epochs`` epochs (1 where that is 0), with a tenth of its learning rate that goes down to 0.
+    A checkpoint of a run with ``quantization`` is that already, and its config has said how it rounds. A float model is
+    trained for ``settings.epochs`` epochs (1 where that is 0) first, at a tenth of its learning rate that goes down to 0.
 
     Args:
-        experiment: the checkpoint's model, with its weights, and its data; a float model is left alone.
-        checkpoint: the checkpoint.
-        found: where it is.
+        subject: the model with its data; it stays as it is.
         settings: what was asked for.
         batches: inputs that noise is measured on.
         say: called with what is about to be done, in words.
-        stop: looked at after every step.
 
     Raises:
         DivergedError: the loss or a weight is no longer finite.
-        Interrupted: ``stop`` said so; nothing is kept.
+        UsageError: the checkpoint was trained for another method.
     """
     from trainctl.quantization.aware_conversion import AwareTrained
 
-    plan = plan_in(checkpoint)
+    plan, experiment = plan_in(subject.checkpoint), subject.experiment
     if plan is None:
-        loop = fine_tuned(experiment, checkpoint, found, settings, say, stop)
-        assert loop.aware is not None
-        experiment, plan = loop.experiment, loop.aware.plan
-    assert experiment.rounding is not None
-    return AwareTrained(experiment.model, plan, experiment.rounding, batches, settings)
+        experiment, plan = _fine_tuned(subject, settings, say)
+    elif settings.method == "dynamic":
+        message = f"{subject.found}: the run was trained for activations on fixed grids; --method dynamic has none"
+        raise UsageError(message, hint="leave out --method")
+    rounding = experiment.rounding
+    assert rounding is not None
+    say(f"codes of {rounding.bits} bits as they were trained; noise on {len(batches)} batches of the train split")
+    with blas_threads(1):  # the last bits of sums must not depend on the machine's cores
+        return AwareTrained(experiment.model, plan, rounding, batches, settings)
 
 
-def fine_tuned(
-    experiment: Experiment,
-    checkpoint: Checkpoint,
-    found: Path,
-    settings: Settings,
-    say: Callable[[str], object],
-    stop: StopSignals | None,
-) -> Loop:
-    """Train a float model for quantization, on the samples that its run had; return the loop at its end."""
+def _fine_tuned(subject: Subject, settings: Settings, say: Callable[[str], object]) -> tuple[Experiment, list[Part]]:
+    """A float model that was trained with rounding, on the samples that its run had."""
     from trainctl.build import build
     from trainctl.train.loop import Loop
     from trainctl.train.state import load_weights
 
-    tuned = build(_tuning(experiment.loaded, settings))
+    checkpoint = subject.checkpoint
+    tuned = build(_tuning(subject.experiment.loaded, settings))
     load_weights(checkpoint, tuned.model)
-    loop = Loop(tuned, found)
+    loop = Loop(tuned, subject.found)
     loop.threads, loop.kernels, loop.diagnoses = checkpoint.threads, checkpoint.kernels, False
     loop.restore()
     epochs = tuned.config.train.epochs
-    say(f"fine-tuning with rounding, for {epochs} epoch{'s' * (epochs != 1)} of {loop.samples:,} samples")
+    say(f"training with rounding, for {epochs} epoch{'s' * (epochs != 1)} of {loop.samples:,} samples")
     with blas_threads(eager_threads(tuned.config, loop.threads)):
         for event in loop.epochs():
             _tell(event, epochs, say)
-            if stop:
-                stop.check("while the model was fine-tuned; nothing was written")
-    return loop
+    assert loop.aware is not None
+    return tuned, loop.aware.plan
 
 
 def _tell(event: Event, epochs: int, say: Callable[[str], object]) -> None:

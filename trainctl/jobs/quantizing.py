@@ -107,12 +107,19 @@ class _Job:
         )
 
     def _calibrated(self, parts: DataParts) -> PostTraining:
+        from trainctl.jobs.aware_tuning import aware_trained
         from trainctl.quantization.post_training import PostTraining
+        from trainctl.train.aware import plan_in
         from trainctl.train.threads import blas_threads
 
-        self.say(f"calibration on {parts.samples:,} samples of the train split")
-        with blas_threads(1):  # the last bits of sums must not depend on the machine's cores
-            base = PostTraining(self.subject.experiment.model, parts.calibration, self.settings)
+        base: PostTraining
+        if self.settings.method == "qat" or plan_in(self.subject.checkpoint) is not None:
+            base = aware_trained(self.subject, self.settings, parts.calibration, self.say)
+            self.settings = base.settings  # what its training rounded, and how
+        else:
+            self.say(f"calibration on {parts.samples:,} samples of the train split")
+            with blas_threads(1):  # the last bits of sums must not depend on the machine's cores
+                base = PostTraining(self.subject.experiment.model, parts.calibration, self.settings)
         if not base.names:
             raise UsageError(
                 f"{self.subject.found}: the model has no layer to quantize: {_listed(base)}",
@@ -216,7 +223,7 @@ class _Job:
         )
         progress = replace(parent.progress, seconds=0.0, train_seconds=0.0)  # no times: the same bytes each time
         made = replace(parent, progress=progress, model=weights, state={}, arrays={}, quantization=record)
-        load_weights(made, copy.deepcopy(self.subject.experiment.model))  # what is written can be read
+        load_weights(made, copy.deepcopy(base.model))  # what is written can be read
         return made
 
     def _result(self, quantized: Quantized, drop: Drop, search: Found | None, parts: DataParts) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy
 
@@ -13,14 +13,13 @@ from trainctl.autograd.grad_mode import no_grad
 from trainctl.autograd.ops.creation import from_numpy
 from trainctl.autograd.ops.random import get_rng_state, set_rng_state
 from trainctl.backend.weight_groups import ROWS_OF_8_BITS, GroupedWeight, GroupFormat
-from trainctl.nn.quantized.weight_only import as_rows, class_of, weight_names
+from trainctl.nn.quantized.weight_only import as_rows, weight_names
 from trainctl.quantization.aware import Part, observe
 from trainctl.quantization.aware_layers import GRID, INPUT, Rounding, as_float, grid_of, rounded_weight
-from trainctl.quantization.post_training import PostTraining, Quantized, own_bytes, place
-from trainctl.quantization.trained.calibration import own_noise
-from trainctl.quantization.trained.layers import empty, folded, replace
-from trainctl.quantization.trained.selection import Choice
-from trainctl.storage.quantization_record import FloatLayer, Grid, QuantizedLayer, Settings
+from trainctl.quantization.post_training import PostTraining, Quantized
+from trainctl.quantization.trained.layers import empty, filled, folded, inner_path, replace
+from trainctl.quantization.trained.selection import Choice, fits
+from trainctl.storage.quantization_record import Grid, QuantizedLayer, Scheme, Settings
 
 
 def convert_aware(model: nn.Module, plan: Sequence[Part], rounding: Rounding) -> Quantized:
@@ -59,61 +58,47 @@ class AwareTrained(PostTraining):
         self, model: nn.Module, plan: Sequence[Part], rounding: Rounding, batches: Sequence[Any] = (),
         settings: Settings | None = None,
     ) -> None:  # fmt: skip
-        asked = {"method": "qat", "bits": rounding.bits, "per_channel": rounding.per_channel}
-        asked |= {"group_size": rounding.group_size, "exclude": list(rounding.exclude)}
+        observer = getattr(rounding.observer, "func", rounding.observer).__name__
+        asked = {"method": "qat", "bits": rounding.bits, "per_channel": rounding.per_channel, "observer": observer}
+        excluded = dict.fromkeys((*rounding.exclude, *(settings.exclude if settings else ())))
+        asked |= {"group_size": rounding.group_size, "exclude": list(excluded)}
+        asked |= {"equalize": False, "bias_correction": False, "rounding": "nearest"}
         self.settings = (settings or Settings()).model_copy(update=asked)
         aware = copy.deepcopy(model).eval()
         observe(aware, False)
         layers = {part.name: aware.get_submodule(part.name) for part in plan if part.scheme is not None}
         self._grids = {name: grid for name, each in layers.items() if (grid := _input_grid(each))}
         with no_grad():
-            self._codes = {name: _codes(each, rounding) for name, each in layers.items()}
+            self._codes = {name: _codes(name, each, rounding) for name, each in layers.items()}
         self.model = _plain(aware, plan)
         self._modules = dict(self.model.named_modules())
-        self.choices = [_choice(part, self._modules) for part in plan]
-        self._next = {part.name: part.reader for part in plan if part.reader is not None}
+        self.choices = [_choice(part, self._modules, settings) for part in plan]
         chosen = [each for each in self.choices if each.scheme is not None]
+        self._next = {part.name: part.reader for part in plan if part.reader and part.reader in self.names}
         self._folded = {each.name: folded(each.module, each.norm and self._modules[each.norm]) for each in chosen}
-        self.noise, self._batches = {}, batches
+        self.noise, self._nearest, self._batches = {}, {}, batches
         if batches:
-            made = {each.name: self._made(each.name, self._layer(each, set())) for each in chosen}
-            self.noise = own_noise(self.model, chosen, made, batches)
+            self.noise = self._noise(chosen)
 
-    def convert(self, keep: Collection[str] = (), why: str = "left in float") -> Quantized:
-        """Return the quantized model; what stays in float has the weights before rounding."""
-        made = Quantized(copy.deepcopy(self.model))
-        for choice in self.choices:
-            if choice.scheme is None or choice.name in keep:
-                size, reason = own_bytes(choice.module), choice.reason or why
-                made.float_layers.append(FloatLayer(name=choice.name, kind=choice.kind, reason=reason, bytes=size))
-            else:
-                layer = self._layer(choice, keep)
-                place(made.model, layer, self._made(choice.name, layer))
-                made.layers.append(layer)
-        return made
-
-    def _layer(self, choice: Choice, keep: Collection[str]) -> QuantizedLayer:
-        return super()._layer(choice, keep).model_copy(update={"scale_dtype": "float32"})
-
-    def _made(self, name: str, layer: QuantizedLayer) -> Any:
+    def _filled(self, layer: QuantizedLayer) -> Any:
         """A layer with the codes that it was trained with."""
-        module, codes = self._folded[name], self._codes[name]
+        module, codes = self._folded[layer.name], self._codes[layer.name]
         if layer.scheme == "weights":
-            made = class_of(type(module)).from_float(module, given={each: codes[each] for each in weight_names(module)})
-            if isinstance(module, nn.MultiheadAttention):
-                last = {"weight": codes["out_proj"]}
-                made.out_proj = class_of(type(module.out_proj)).from_float(module.out_proj, given=last)
-            return made
+            return filled(module, layer, codes)
         made = empty(module, layer)
-        made.weight_codes, made.weight_scale = (from_numpy(each) for each in codes["weight"])
+        made.weight_codes, made.weight_scale = (from_numpy(each) for each in codes)
         if module.bias is not None:
             made.bias_float = module.bias.detach().clone()
         return made
 
 
-def _choice(part: Part, modules: Mapping[str, Any]) -> Choice:
-    scheme: Any = part.scheme
-    return Choice(part.name, modules[part.name], scheme, part.reason, part.norm, part.relu)
+def _choice(part: Part, modules: Mapping[str, Any], settings: Settings | None) -> Choice:
+    """What becomes of a layer: as it was trained, but for what is asked now to stay in float."""
+    module, scheme = modules[part.name], cast("Scheme | None", part.scheme)
+    for pattern in settings.exclude if settings else ():
+        if fits(part.name, type(module).__name__, pattern):
+            return Choice(part.name, module, None, f"--exclude {pattern}")
+    return Choice(part.name, module, scheme, part.reason, part.norm, part.relu)
 
 
 def _input_grid(layer: Any) -> Grid | None:
@@ -138,14 +123,14 @@ def _plain(model: nn.Module, plan: Sequence[Part]) -> nn.Module:
     return model
 
 
-def _codes(layer: Any, rounding: Rounding) -> dict[str, Any]:
-    """The codes of a layer's weights by name, those of an attention's last product as ``out_proj``."""
+def _codes(name: str, layer: Any, rounding: Rounding) -> Any:
+    """The codes of a layer: with their scale, or by path and weight as :func:`filled` takes them."""
     if INPUT in layer._modules:
-        return {"weight": _whole_codes(layer)}
+        return _whole_codes(layer)
     form = ROWS_OF_8_BITS if rounding.bits == 8 else GroupFormat(4, rounding.group_size, scale_dtype="float32")
-    found = {name: _grouped(layer, name, form) for name in weight_names(layer)}
+    found = {name: {each: _grouped(layer, each, form) for each in weight_names(layer)}}
     if isinstance(layer, nn.MultiheadAttention):
-        found["out_proj"] = _grouped(layer.out_proj, "weight", form)
+        found[inner_path(name)] = {"weight": _grouped(layer.out_proj, "weight", form)}
     return found
 
 

@@ -167,7 +167,7 @@ def _aware_class(kind: type[nn.Module], names: tuple[str, ...]) -> type[nn.Modul
     """A class of layers that round the weights of these names."""
     words: dict[str, Any] = {name: _rounded(name) for name in names}
     words["__doc__"] = f"{kind.__name__} with rounded weights."
-    return type(f"Aware{kind.__name__}", (AwareLayer, kind), words)
+    return type(kind.__name__, (AwareLayer, kind), words)  # messages and patterns name it as ever
 
 
 def _rounded(name: str) -> property:
@@ -230,7 +230,7 @@ def _norm_class(kind: type[nn.Module]) -> Any:
         factor = kind._scale(layer)  # type: ignore[attr-defined]  # those of flow's norms inside have it
         return where(factor == 0, ones_like(factor), factor)
 
-    return type(f"Aware{kind.__name__}", (kind,), {"_scale": scale, "__doc__": kind.__doc__})
+    return type(kind.__name__, (kind,), {"_scale": scale, "__doc__": kind.__doc__})
 
 
 def add_input_rounding(layer: Any, rounding: Rounding) -> None:
