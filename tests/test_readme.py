@@ -33,8 +33,10 @@ def without_figures(output: str) -> str:
 # In the README's order, in one folder: each command finds what those before it made.
 @pytest.mark.parametrize("shown", console(README), ids=lambda shown: shown.command)
 def test_commands_print_what_is_shown(shown: Shown, checkout: Path):
+    if shown.command.startswith("trainctl export"):
+        pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
     printed, expected = run(shown.command, checkout), shown.output
-    if re.match(r"trainctl (train|eval|predict|quantize)\b", shown.command):
+    if re.match(r"trainctl (train|eval|predict|quantize|export)\b", shown.command):
         printed, expected = without_figures(printed), without_figures(expected)
     assert printed == expected
 

@@ -40,6 +40,7 @@ LOOKS_AT_VALUES = {
     "nn.functional.embedding_bag": "the longest bag decides a shape",
     "embedding_bag": "the longest bag decides a shape",
     "largest_in_ragged_bags": "the longest bag decides a shape",
+    "fused_moving_avg_obs_fake_quant": "the switches decide what is done",
     "there": "checks that the indices are in range",
     "nn.functional.max_unpool2d": "checks that the indices are in range",
     "nn.functional.one_hot": "num_classes=-1 takes the largest class",

@@ -146,6 +146,18 @@ def test_eval_and_predict_on_onnx_runtime_say_the_same(trained: Path):
     )
 
 
+def test_a_quantized_checkpoint_gives_the_same_codes_over_a_thousand_inputs(trained: Path):
+    needs_onnx()
+    assert main(["quantize", RUN, "-o", "int8", "-q"]) == 0
+    result = run_export("int8", "int8.onnx")
+    assert result["parity"]["max_steps"] <= 1
+    assert json.loads(result["metadata"]["quantization"])["layers"]
+    values = np.random.default_rng(0).random((1000, 1, 28, 28), np.float32)
+    ours, theirs = (Predictor("int8", runtime=runtime).answer(values) for runtime in ("trainctl", "onnxruntime"))
+    assert max(np.abs(a.probabilities - b.probabilities).max() for a, b in zip(ours, theirs, strict=True)) < 1e-6
+    assert run_evaluation("int8", runtime="onnxruntime")["metrics"] == run_evaluation("int8")["metrics"]
+
+
 def test_the_option_is_on_the_command_line(trained: Path):
     needs_onnx()
     done = trainctl("eval", RUN, "--runtime", "onnxruntime", "--json", "-", cwd=trained)

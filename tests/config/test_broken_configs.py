@@ -75,7 +75,7 @@ TABLE = r"""
         write `key: value`
 # seed: 0 -> 🚀: 0
     2:1 🚀: unknown key
-        valid: 'name', 'seed', 'device', 'devices', 'threads', 'plugins', 'data', 'blocks', 'model', 'init_from', 'freeze', 'loss' and 5 more
+        valid: 'name', 'seed', 'device', 'devices', 'threads', 'plugins', 'data', 'blocks', 'model', 'init_from', 'freeze', 'loss' and 6 more
 # seed: 0 -> seed🚀: 0
     2:1 seed🚀: unknown key
         did you mean 'seed'?

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from tests.config.test_broken_configs import CONFIG
-from trainctl.config import config_from_yaml, json_schema
+from trainctl.config import config_from_yaml, json_schema, load_config
 from trainctl.config.components import arguments
 from trainctl.config.docstrings import argument_texts, summary
 from trainctl.config.json_schema import config_schema
@@ -63,7 +63,7 @@ def test_every_config_of_ours_is_valid(path):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_so_is_what_it_resolves_to(path):
-    resolved = config_from_yaml(path.read_text(), str(path)).to_yaml()
+    resolved = load_config(path, environ={}).to_yaml()
     assert list(VALIDATOR.iter_errors(plain(resolved))) == []
 
 
@@ -118,6 +118,10 @@ def test_so_is_what_it_resolves_to(path):
         ("  epochs: 10", "  epochs: 10\n  early_stopping: {patience: 0}"),
         ("  epochs: 10", "  epochs: 10\n  ema: {decay: 1}"),
         ("  epochs: 10", "  epochs: 10\n  clip_grad_norm: 0"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {bits: 6}"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {start: 2}"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {observer: MinMax}"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {observer: {MinMaxObserver: {dtype: int8}}}"),
         ("metrics: [accuracy]", "metrics: accuracy"),
         ("metrics: [accuracy]", "metrics: [acuracy]"),
         ("metrics: [accuracy]", "scheduler: StepLR"),
@@ -178,6 +182,8 @@ def test_but_what_it_says_has_to_be_right(text):
         ("seed: 0", "init_from: {path: runs/a, strict: false}"),
         ("seed: 0", "freeze: ['1.*']"),
         ("  epochs: 10", "  epochs: 10\n  early_stopping: {patience: 3}\n  ema: {}\n  accumulate: 2"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {bits: 4, exclude: ['1'], start_epoch: 3}"),
+        ("  epochs: 10", "  epochs: 10\nquantization: {observer: {HistogramObserver: {bins: 64, method: mse}}}"),
     ],
 )
 def test_what_the_loader_takes_the_schema_takes(old, new):

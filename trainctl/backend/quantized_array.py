@@ -6,6 +6,7 @@ An array of it is a small class of its own, as :mod:`trainctl.backend.bfloat16`'
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy
@@ -199,11 +200,16 @@ def unpacked(halves: Array, shape: tuple[int, ...]) -> Array:
 def chosen(values: Array, low: int, high: int) -> tuple[float, int]:
     """Return the scale and zero point with which codes from ``low`` to ``high`` span the values and 0, as PyTorch does.
 
+    Raises:
+        RuntimeError: a value is not finite.
+
     Example:
         >>> chosen(numpy.float32([0.0, 2.0]), 0, 200)
         (0.01, 0)
     """
     least, most = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if not math.isfinite(most - least):
+        raise RuntimeError("no grid spans numbers of which one is not finite: expected neither NaN nor infinity")
     scale = (most - least) / (high - low)
     if numpy.float32(scale) == 0 or numpy.float32(scale) < _LEAST_INVERTED:
         scale = 0.1

@@ -71,4 +71,5 @@ def build(loaded: LoadedConfig) -> Experiment:
             transforms=parts.transforms,
             train_transforms=parts.train_transforms,
             sample=parts.sample,
+            rounding=parts.rounding,
         )

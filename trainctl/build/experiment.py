@@ -14,6 +14,7 @@ from trainctl.registry import extended
 if TYPE_CHECKING:
     from trainctl.config import Config, LoadedConfig
     from trainctl.data import SampleSpec
+    from trainctl.quantization.aware import Rounding
     from trainctl.train.schedule import Schedule
 
 
@@ -33,6 +34,7 @@ class Experiment:
         transforms: what is done to every input.
         train_transforms: what is done to the inputs of training samples before that.
         sample: what a sample is, as the dataset says it.
+        rounding: how layers round in quantization-aware training; None: in none.
     """
 
     loaded: LoadedConfig
@@ -46,6 +48,7 @@ class Experiment:
     transforms: Sequence[Any] = ()
     train_transforms: Sequence[Any] = ()
     sample: SampleSpec | None = None
+    rounding: Rounding | None = None
 
     @property
     def config(self) -> Config:

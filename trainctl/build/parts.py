@@ -14,6 +14,7 @@ from trainctl.build.losses import compare, make_loss
 from trainctl.build.metrics import make_metrics, try_metrics
 from trainctl.build.model import INPUT, Modeller
 from trainctl.build.optimizers import freeze_parameters, make_optimizer
+from trainctl.build.quantization import rounding_of
 from trainctl.build.schedules import try_scheduler
 from trainctl.build.summary import ModelSummary
 from trainctl.build.walk import Walker
@@ -56,6 +57,7 @@ class Parts:
         self.model_is_whole = not self.problems
         if self.model_is_whole:
             freeze_parameters(self.config, self.model, self._report)
+            self.rounding = rounding_of(self.config, self.model, self._make, self._report)
         self.loss = self.loss and self.loss.to(self.device)
         self.optimizer = self._make_optimizer()
         figures = self._make_metrics(outputs)

@@ -10,7 +10,7 @@ import typer
 
 from trainctl.cli.options import DebugOption, JsonOption, LogFormatOption, PluginsOption, QuietOption
 from trainctl.cli.output import check_target, json_line, write_json
-from trainctl.cli.text import count, printable, table
+from trainctl.cli.text import count, printable
 
 EXAMPLES = """\
 trainctl export runs/mnist-mlp
@@ -78,7 +78,7 @@ def export(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write a trained model as ONNX, safetensors or NumPy arrays; ONNX is compared with the model first."""
+    """Write a trained model as ONNX, or its weights alone."""
     from trainctl.errors import UsageError
     from trainctl.jobs import run_export
 
@@ -96,17 +96,12 @@ def export(
 
 def _told(result: dict[str, Any]) -> str:
     """What was written, and how it was checked."""
-    rows = [["file", f"{result['file']}, {result['bytes']:,} bytes"]]
-    if result["format"] == "onnx":
-        parity = result["parity"]
-        batches = ", ".join(map(str, parity["batch_sizes"]))
-        rows += [
-            ["format", f"onnx, opset {result['opset']}, {count(result['nodes'], 'operator')}"],
-            ["inputs", ", ".join(result["inputs"])],
-            ["outputs", ", ".join(result["outputs"])],
-            ["checked", f"by onnx.checker, and on ONNX Runtime with batches of {batches}"],
-            ["found", parity["summary"]],
-        ]
-    else:
-        rows.append(["format", f"{result['format']}, {count(result['tensors'], 'tensor')}"])
-    return table([result["checkpoint"], ""], rows, "<<")
+    lines = [f"{result['checkpoint']} -> {result['file']}, {result['bytes']:,} bytes"]
+    if result["format"] != "onnx":
+        return f"{lines[0]}\n{result['format']}: {count(result['tensors'], 'tensor')}"
+    parity = result["parity"]
+    names = f"{', '.join(result['inputs'])} -> {', '.join(result['outputs'])}"
+    lines.append(f"onnx: opset {result['opset']}, {count(result['nodes'], 'operator')}, {names}")
+    batches = ", ".join(map(str, parity["batch_sizes"]))
+    lines.append(f"onnxruntime, batches of {batches}: {parity['summary']}")
+    return "\n".join(lines)

@@ -22,7 +22,8 @@ def report(result: Mapping[str, Any]) -> str:
 def quantization_lines(record: Mapping[str, Any]) -> list[str]:
     """How a checkpoint was quantized, from what, and what was measured then."""
     settings, parents, measured = record["settings"], record["parents"], record["measured"]
-    what = f"quantized: {settings['method']}, {settings['bits']} bits, {count(len(record['layers']), 'layer')}"
+    how = settings["method"] if settings["bits"] == 8 else "weights alone"
+    what = f"quantized: {how}, {settings['bits']} bits, {count(len(record['layers']), 'layer')}"
     lines = [f"{what}; {len(record['float_layers'])} in float"]
     lines += [f"  {name} SHA-256 {sha256}" for name, sha256 in parents.items() if sha256]
     if measured:
@@ -36,8 +37,9 @@ def quantization_lines(record: Mapping[str, Any]) -> list[str]:
 
 
 def _sides(result: Mapping[str, Any]) -> str:
+    how = result["method"] if result["bits"] == 8 else "weights alone"
     what = (
-        f"{result['checkpoint']}: {result['method']}, {result['bits']} bits; {result['split']} split, "
+        f"{result['checkpoint']}: {how}, {result['bits']} bits; {result['split']} split, "
         f"{count(result['samples'], 'sample')}"
     )
     rows = [
@@ -59,8 +61,12 @@ def _no_gain(speedup: float) -> str:
 
 def layers_table(layers: Sequence[Mapping[str, Any]]) -> str:
     """The quantized layers, the noisiest first."""
+    header, sides = ["quantized layer", "kind", "form", "signal to noise"], "<<<>"
     rows = [[each["name"], _kind(each), _form(each), _decibels(each["sqnr"])] for each in layers]
-    return table(["quantized layer", "kind", "form", "signal to noise"], rows, "<<<>")
+    if any(each["nearest_sqnr"] is not None for each in layers):
+        header, sides = [*header, "with nearest codes"], "<<<>>"
+        rows = [[*row, _decibels(each["nearest_sqnr"])] for row, each in zip(rows, layers, strict=True)]
+    return table(header, rows, sides)
 
 
 def float_table(layers: Sequence[Mapping[str, Any]]) -> str:

@@ -55,6 +55,7 @@ def quantize(
             "--calibration-batches",
             metavar="N",
             min=1,
+            max=2**31 - 1,
             help="Batches of training samples that activations are looked at on.",
             rich_help_panel=_QUANTIZATION,
         ),
@@ -76,6 +77,51 @@ def quantize(
             rich_help_panel=_QUANTIZATION,
         ),
     ] = True,
+    observer: Annotated[
+        Literal["histogram", "minmax", "moving-average", "percentile", "kl"],
+        typer.Option(
+            "--observer",
+            metavar="histogram|minmax|moving-average|percentile|kl",
+            help="What finds the range of activations; histogram: the one of least squared error.",
+            rich_help_panel=_QUANTIZATION,
+        ),
+    ] = "histogram",
+    rounding: Annotated[
+        Literal["adaround", "nearest"],
+        typer.Option(
+            "--rounding",
+            metavar="adaround|nearest",
+            help="How 4-bit weights are rounded: learnt from calibration data, or to the nearest code.",
+            rich_help_panel=_QUANTIZATION,
+        ),
+    ] = "adaround",
+    group_size: Annotated[
+        int,
+        typer.Option(
+            "--group-size",
+            metavar="N",
+            min=1,
+            max=2**31 - 1,
+            help="4-bit weights that share a scale.",
+            rich_help_panel=_QUANTIZATION,
+        ),
+    ] = 32,
+    equalize: Annotated[
+        bool,
+        typer.Option(
+            "--equalize",
+            help="First bring the ranges of a layer's channels together, where only the next layer reads them.",
+            rich_help_panel=_QUANTIZATION,
+        ),
+    ] = False,
+    correct_biases: Annotated[
+        bool,
+        typer.Option(
+            "--correct-biases/--keep-biases",
+            help="Whether the mean error of a layer's output is taken off its bias, where no ReLU is part of it.",
+            rich_help_panel=_QUANTIZATION,
+        ),
+    ] = True,
     sets: Annotated[
         list[str] | None,
         typer.Option(
@@ -89,7 +135,12 @@ def quantize(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", metavar="N", min=0, help="Of the samples for calibration.", rich_help_panel=_QUANTIZATION
+            "--seed",
+            metavar="N",
+            min=0,
+            max=2**63 - 1,
+            help="Of the samples for calibration.",
+            rich_help_panel=_QUANTIZATION,
         ),
     ] = 0,
     max_drop: Annotated[
@@ -147,6 +198,11 @@ def quantize(
         method=method,
         bits=8 if bits == "8" else 4,
         per_channel=per_channel,
+        observer=observer,
+        rounding=rounding,
+        group_size=group_size,
+        equalize=equalize,
+        bias_correction=correct_biases,
         exclude=exclude or [],
         calibration_batches=calibration_batches,
         seed=seed,

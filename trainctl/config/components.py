@@ -43,6 +43,7 @@ _EXAMPLE: dict[Kind, str] = {
     "metric": "accuracy",
     "scheduler": "CosineAnnealingLR",
     "phase": "LinearLR",
+    "observer": "MinMaxObserver",
 }
 
 
@@ -148,7 +149,7 @@ def _not_one_class(kind: Kind, value: Any) -> Fault:
 
 
 def _a(kind: Kind) -> str:
-    return f"{'an' if kind == 'optimizer' else 'a'} {kind}"
+    return f"{'an' if kind[0] == 'o' else 'a'} {kind}"
 
 
 def _similar(kind: Kind, name: str) -> str | None:

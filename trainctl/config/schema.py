@@ -14,6 +14,7 @@ from trainctl.config.models import CheckedModel, Model, parts_of
 from trainctl.config.optimizers import Optimizer
 from trainctl.config.plugins import Plugins
 from trainctl.config.problems import Fault, Faults
+from trainctl.config.quantization import QuantizationConfig, quantization_faults
 from trainctl.config.section import Section
 from trainctl.config.words import Expected, did_you_mean
 from trainctl.registry import resolve
@@ -196,6 +197,7 @@ class Config(Section):
         scheduler: how the learning rate changes; null leaves it as the optimizer has it.
         metrics: what is measured after each epoch, beside the loss.
         train: how long to train, and what to keep.
+        quantization: training that knows how the model will be quantized; null: in float alone.
     """
 
     only_in_files: ClassVar[tuple[str, ...]] = ("extends",)
@@ -219,6 +221,7 @@ class Config(Section):
     scheduler: Scheduler | None = None
     metrics: Metrics = ()
     train: TrainConfig
+    quantization: QuantizationConfig | None = None
 
     @field_validator("devices")
     @classmethod
@@ -278,3 +281,11 @@ class Config(Section):
             hint = "hold some data out with `split: {val: 0.1}`, or monitor train_loss"
             raise Faults([Fault(("monitor",), f"'{train.monitor}' needs validation data", hint)])
         return train
+
+    @field_validator("quantization")
+    @classmethod
+    def _fits_the_rest(cls, asked: QuantizationConfig | None, info: ValidationInfo) -> QuantizationConfig | None:
+        faults = list(quantization_faults(asked, info.data)) if asked else []
+        if faults:
+            raise Faults(faults)
+        return asked

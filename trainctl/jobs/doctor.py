@@ -40,6 +40,7 @@ class Extra:
 
 EXTRAS = {
     "fast": Extra("numba", ("numba",), "compiled loops: training steps up to three times as fast"),
+    "onnx": Extra("onnxruntime", ("onnxruntime",), "trainctl export to ONNX, and --runtime onnxruntime"),
     "images": Extra("PIL", ("pillow",), "datasets of image files (ImageFolder)"),
     "cuda": Extra("cupy", ("cupy-cuda12x", "cupy-cuda13x", "cupy"), "training on NVIDIA GPUs"),
 }

@@ -92,8 +92,10 @@ def build_from(checkpoint: Checkpoint, path: Path, loaded: LoadedConfig | None =
         loaded: its config; default: :func:`config_of` it.
     """
     from trainctl.build import build
+    from trainctl.train.aware import as_saved
     from trainctl.train.state import load_weights
 
     experiment = build(loaded or config_of(checkpoint, path))
+    as_saved(experiment.model, experiment.rounding, checkpoint)
     load_weights(checkpoint, experiment.model)
     return experiment

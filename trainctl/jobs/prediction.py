@@ -92,6 +92,7 @@ class Predictor:
         from trainctl.build.parts import Parts
         from trainctl.data import Compose
         from trainctl.registry import extended
+        from trainctl.train.aware import as_saved
         from trainctl.train.batches import output_names
         from trainctl.train.metrics.links import link_of
         from trainctl.train.state import load_weights
@@ -101,6 +102,7 @@ class Predictor:
         loaded = config_of(saved, self.checkpoint, (), {"device": ("--device", device)})
         with extended(loaded.names):
             parts = Parts(loaded)
+        as_saved(parts.model, parts.rounding, saved)
         load_weights(saved, parts.model)
         parts.model.eval()
         if isinstance(parts.sample.inputs, Mapping):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainctl.quantization.post_training import PostTraining, own_bytes
+from trainctl.quantization.post_training import PostTraining, Quantized, own_bytes
 from trainctl.storage.quantization_record import Step
 from trainctl.train.drops import Drop
+from trainctl.train.threads import blas_threads
 
 
 @dataclass
@@ -41,7 +42,8 @@ def search(base: PostTraining, drop_of: Callable[[Any], Drop], max_drop: float) 
     """
     found = Found()
     drop = _measured(base, found, drop_of)
-    waiting = [] if drop.bound <= max_drop or len(base.names) < 2 else base.most_sensitive()[:-1]
+    with blas_threads(1):
+        waiting = [] if drop.bound <= max_drop or len(base.names) < 2 else base.most_sensitive()[:-1]
     modules = {choice.name: choice.module for choice in base.choices}
     while waiting and not drop.bound <= max_drop:
         name, before = waiting.pop(0), drop
@@ -63,7 +65,13 @@ def search(base: PostTraining, drop_of: Callable[[Any], Drop], max_drop: float) 
 
 def _measured(base: PostTraining, found: Found, drop_of: Callable[[Any], Drop]) -> Drop:
     found.evaluations += 1
-    return drop_of(base.convert(keep=found.keep).model)
+    return drop_of(converted(base, found.keep).model)
+
+
+def converted(base: PostTraining, keep: Sequence[str], why: str = "") -> Quantized:
+    """Return the quantized model with some layers in float; the same bits however many threads there are."""
+    with blas_threads(1):
+        return base.convert(keep, why)
 
 
 def _number(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -145,11 +146,12 @@ class _Job:
         return self.subject.with_model(model).measure_on(data, observers=[observed]), observed
 
     def _judged(self, base: PostTraining, parts: DataParts, search: Found | None) -> dict[str, Any]:
+        from trainctl.jobs.quantization_search import converted
         from trainctl.train.drops import worst_drop
         from trainctl.train.threads import blas_threads
 
         keep = search.keep if search else []
-        quantized = base.convert(keep, f"--max-drop {self.settings.max_drop:g}" if keep else "")
+        quantized = converted(base, keep, f"--max-drop {self.settings.max_drop:g}" if keep else "")
         name, data = parts.verdict
         self.say(f"verdict on {len(data):,} samples: {name}")
         model = self.subject.experiment.model
@@ -195,6 +197,7 @@ class _Job:
 
     def _checkpoint(self, base: PostTraining, quantized: Quantized, parts: DataParts, measured: Measured) -> Checkpoint:
         from trainctl.train.quantized_weights import stored_weights
+        from trainctl.train.state import load_weights
 
         parent, found = self.subject.checkpoint, self.subject.found
         weights = stored_weights(quantized.model, quantized.layers)
@@ -207,7 +210,9 @@ class _Job:
             measured=measured.model_copy(update=sizes),
         )
         progress = replace(parent.progress, seconds=0.0, train_seconds=0.0)  # no times: the same bytes each time
-        return replace(parent, progress=progress, model=weights, state={}, arrays={}, quantization=record)
+        made = replace(parent, progress=progress, model=weights, state={}, arrays={}, quantization=record)
+        load_weights(made, copy.deepcopy(self.subject.experiment.model))  # what is written can be read
+        return made
 
     def _result(self, quantized: Quantized, drop: Drop, search: Found | None, parts: DataParts) -> dict[str, Any]:
         record = self.checkpoint.quantization

@@ -12,6 +12,7 @@ from trainctl.nn import chain_attention
 from trainctl.nn.modules import multihead_attention
 from trainctl.nn.modules.linear import Linear
 from trainctl.nn.modules.module import Module
+from trainctl.quantization.stubs import QuantStub
 
 
 class MultiheadAttention(multihead_attention.MultiheadAttention):
@@ -69,6 +70,7 @@ class MultiheadAttention(multihead_attention.MultiheadAttention):
     def _take_apart(self, bias: bool, place: dict[str, Any]) -> None:
         for name, features in (("Q", self.embed_dim), ("K", self.kdim), ("V", self.vdim)):
             setattr(self, f"linear_{name}", Linear(features, self.embed_dim, bias, **place))
+        self.quant_attn_output = QuantStub()  # the heads' outputs are numbers; what projects them may take codes
         for name in ("in_proj_weight", "in_proj_bias", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             setattr(self, name, None)
 
@@ -117,9 +119,12 @@ class MultiheadAttention(multihead_attention.MultiheadAttention):
         """Return what projects, as arguments of ``multi_head_attention_forward``."""
         q, k, v = map(_numbers_of, (self.linear_Q, self.linear_K, self.linear_V))
         return {
-            "out_proj_weight": self.out_proj, "out_proj_bias": None, "use_separate_proj_weight": True,
+            "out_proj_weight": self._project_output, "out_proj_bias": None, "use_separate_proj_weight": True,
             "q_proj_weight": q, "k_proj_weight": k, "v_proj_weight": v,
         }  # fmt: skip
+
+    def _project_output(self, y: Tensor) -> Tensor:
+        return self.out_proj(self.quant_attn_output(y))
 
     def _key_value(self) -> tuple[Any, Any]:
         return (_numbers_of(self.linear_K), None), (_numbers_of(self.linear_V), None)

@@ -145,13 +145,13 @@ class FakeQuantize(FakeQuantizeBase):
 
     def extra_repr(self) -> str:
         """Return switches and grid."""
-        return f"{self._switches()}, {self._codes()}, ch_axis={self.ch_axis}, {self._grid()}"
+        return (
+            f"{self._switches()}, quant_min={self.quant_min}, quant_max={self.quant_max}, dtype={self.dtype}, "
+            f"qscheme={self.qscheme}, ch_axis={self.ch_axis}, {self._grid()}"
+        )
 
     def _switches(self) -> str:
         return f"fake_quant_enabled={self.fake_quant_enabled}, observer_enabled={self.observer_enabled}"
-
-    def _codes(self) -> str:
-        return f"quant_min={self.quant_min}, quant_max={self.quant_max}, dtype={self.dtype}, qscheme={self.qscheme}"
 
     def _grid(self) -> str:
         return f"scale={self.scale}, zero_point={self.zero_point}"
@@ -195,7 +195,10 @@ class FixedQParamsFakeQuantize(FakeQuantize):
 
     def extra_repr(self) -> str:
         """Return switches and grid."""
-        return f"{self._switches()}, {self._grid()}, {self._codes()}"
+        return (
+            f"{self._switches()}, {self._grid()}, dtype={self.dtype}, quant_min={self.quant_min}, "
+            f"quant_max={self.quant_max}, qscheme={self.qscheme}"
+        )
 
 
 class FusedMovingAvgObsFakeQuantize(FakeQuantize):

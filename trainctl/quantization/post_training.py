@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 
+from trainctl.backend.weight_groups import GroupFormat
 from trainctl.errors import CheckpointError, DivergedError
 from trainctl.nn.modules.activation import Identity
 from trainctl.nn.modules.module import Module
+from trainctl.nn.modules.multihead_attention import MultiheadAttention
 from trainctl.nn.quantized.weight_only import weight_names
+from trainctl.quantization.adaround import adaround
+from trainctl.quantization.bias_correction import bias_correction
+from trainctl.quantization.equalization import equalize_layers
 from trainctl.quantization.trained.calibration import input_grids, output_noise, own_noise
-from trainctl.quantization.trained.layers import empty, filled, folded, is_integer, replace
+from trainctl.quantization.trained.layers import empty, filled, folded, inner_path, is_integer, replace
 from trainctl.quantization.trained.selection import Choice, Selection, select
 from trainctl.storage.quantization_record import FloatLayer, Grid, QuantizedLayer, Settings
 
 _SHOWN = 4  # batches, where each layer is tried alone
+_CORRECTING = 8  # batches, of which means of outputs are taken
 _NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d")
 
 
@@ -66,6 +73,8 @@ class PostTraining:
     def __init__(self, model: Module, batches: Sequence[Any], settings: Settings) -> None:
         self.model, self.settings = copy.deepcopy(model).eval(), settings
         _check_weights(self.model)
+        if settings.equalize:
+            equalize_layers(self.model, batches[0], inplace=True)
         selection: Selection = select(self.model, batches[0], settings.method, settings.bits, settings.exclude)
         self.choices, self._next = selection.choices, selection.next_layer
         self._modules = dict(self.model.named_modules())
@@ -73,21 +82,26 @@ class PostTraining:
         static = [each for each in chosen if each.scheme == "static"]
         self._grids = input_grids(self.model, static, batches, settings.observer)
         self._folded = {each.name: folded(each.module, each.norm and self._modules[each.norm]) for each in chosen}
-        forms = {each.name: filled(self._folded[each.name], self._layer(each, set())) for each in chosen}
-        self.noise = own_noise(self.model, chosen, forms, batches)
         self._batches = batches
+        self._learnt: dict[str, Any] = {}
+        self.noise: dict[str, float | None] = {}
+        self._nearest: dict[str, float | None] = {}
+        self.noise = self._noise(chosen)
+        if settings.bits < 8 and settings.rounding == "adaround" and chosen:
+            self._learn(chosen)
 
     @property
     def names(self) -> list[str]:
         """The names of the layers that can be quantized."""
         return [each.name for each in self.choices if each.scheme is not None]
 
-    def convert(self, keep: Collection[str] = (), why: str = "left in float") -> Quantized:
+    def convert(self, keep: Collection[str] = (), why: str = "left in float", *, correct: bool = True) -> Quantized:
         """Return the quantized model.
 
         Args:
             keep: names of layers that stay in float.
             why: what to say of those.
+            correct: whether biases are corrected, if the settings say so: it takes a pass over data for each layer.
         """
         made = Quantized(copy.deepcopy(self.model))
         for choice in self.choices:
@@ -98,9 +112,48 @@ class PostTraining:
                 )
                 continue
             layer = self._layer(choice, keep)
-            place(made.model, layer, filled(self._folded[choice.name], layer))
+            quantized = self._filled(layer)
+            if choice.scheme == "weights":  # float16 has not the range for the scales of some weights
+                layer = layer.model_copy(update={"scale_dtype": quantized.form.scale_dtype})
+            place(made.model, layer, quantized)
             made.layers.append(layer)
+        if correct and self.settings.bias_correction and made.layers:
+            bias_correction(self._without_norms(made.layers), made.model, self._batches, neval_batches=_CORRECTING)
         return made
+
+    def _filled(self, layer: QuantizedLayer) -> Any:
+        return filled(self._folded[layer.name], layer, self._learnt)
+
+    def _noise(self, chosen: Sequence[Choice]) -> dict[str, float | None]:
+        forms = {each.name: self._filled(self._layer(each, ())) for each in chosen}
+        return own_noise(self.model, chosen, forms, self._batches)
+
+    def _learn(self, chosen: Sequence[Choice]) -> None:
+        """Learn codes, and keep those of the layers whose outputs they bring nearer to the float ones."""
+        parts = {each.name: [each.name] for each in chosen}
+        for each in chosen:
+            if isinstance(each.module, MultiheadAttention):
+                parts[each.name].append(inner_path(each.name))
+        paths = [path for names in parts.values() for path in names]
+        form = GroupFormat(4, self.settings.group_size)
+        self._nearest = self.noise
+        self._learnt = adaround(self.model, list(self._batches), form, layers=paths).codes
+        learnt = self._noise(chosen)
+        for name, nearest in self._nearest.items():
+            if _decibels(learnt[name]) < _decibels(nearest):
+                learnt[name] = nearest
+                for path in parts[name]:
+                    del self._learnt[path]
+        self.noise = learnt
+
+    def _without_norms(self, layers: Sequence[QuantizedLayer]) -> Module:
+        """The float model with norms in the layers before them, as they are in the quantized one."""
+        model = copy.deepcopy(self.model)
+        for layer in layers:
+            if layer.norm is not None:
+                replace(model, layer.name, self._folded[layer.name])
+                replace(model, layer.norm, Identity())
+        return model
 
     def most_sensitive(self) -> list[str]:
         """Return the names of the layers by what quantizing one alone does to the model's output, the worst first."""
@@ -108,7 +161,7 @@ class PostTraining:
         shown = self._batches[:_SHOWN]
         shares = {}
         for name in names:
-            alone = self.convert(keep=set(names) - {name}).model
+            alone = self.convert(keep=set(names) - {name}, correct=False).model
             shares[name] = output_noise(self.model, alone, shown).share
         return sorted(names, key=lambda name: -shares[name])
 
@@ -130,7 +183,9 @@ class PostTraining:
             input_grid=self._grids.get(choice.name),
             output_grid=output,
             group_size=settings.group_size if settings.bits < 8 else None,
-            sqnr=self.noise.get(choice.name) if hasattr(self, "noise") else None,
+            scale_dtype="float32" if settings.bits == 8 else "float16",
+            sqnr=self.noise.get(choice.name),
+            nearest_sqnr=self._nearest.get(choice.name),
         )
 
 
@@ -191,6 +246,10 @@ def place(model: Module, layer: QuantizedLayer, quantized: Module) -> None:
 def own_bytes(module: Any) -> int:
     """Return how many bytes a layer's own weights and buffers take."""
     return sum(each.numel() * each.element_size() for each in (*module.parameters(), *module.buffers()))
+
+
+def _decibels(noise: float | None) -> float:
+    return math.inf if noise is None else noise
 
 
 def _check_weights(model: Module) -> None:

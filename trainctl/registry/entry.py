@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["layer", "loss", "optimizer", "dataset", "transform", "metric", "scheduler", "phase"]
+Kind = Literal["layer", "loss", "optimizer", "dataset", "transform", "metric", "scheduler", "phase", "observer"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ _TRANSFORMS = (
     "CenterCrop Normalize RandomCrop RandomErasing RandomHorizontalFlip RandomRotation RandomVerticalFlip Resize "
     "Standardize"
 )
+# Of activations: one range each.
+_OBSERVERS = "HistogramObserver MinMaxObserver MovingAverageMinMaxObserver PercentileObserver"
+_GRID = ("dtype", "qscheme", "reduce_range", "quant_min", "quant_max", "factory_kwargs", "eps", "is_dynamic")
 _PART = ("train", "transform")  # what the config says elsewhere: the split, data.transforms
 
 
@@ -94,4 +97,5 @@ TABLES: dict[Kind, dict[str, Entry]] = {
         "ReduceLROnPlateau": _schedule("ReduceLROnPlateau", from_run=("mode",), intervals=("epoch",)),
     },
     "phase": _PHASES,
+    "observer": {name: Entry(f"trainctl.quantization.observers:{name}", _GRID) for name in _OBSERVERS.split()},
 }

@@ -45,9 +45,9 @@ class Settings(_Part):
         calibration_batch_size: samples in each.
         seed: of which samples these are.
         equalize: whether the ranges of neighbours are brought together first.
-        bias_correction: whether biases make up for the mean error of the weights' rounding.
+        bias_correction: whether biases make up for the mean error of a layer's outputs.
         group_size: of 4-bit weights that share a scale.
-        rounding: how weights are rounded.
+        rounding: how 4-bit weights are rounded.
         epochs: of fine-tuning.
         max_drop: how much worse than the float model it may be, in the metric's own unit; None: any.
         metric: what decides; None: the first of the config's metrics, the loss where there are none.
@@ -65,9 +65,9 @@ class Settings(_Part):
     calibration_batch_size: Annotated[int, Field(ge=1, lt=2**31)] = 64
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     equalize: bool = False
-    bias_correction: bool = False
+    bias_correction: bool = True
     group_size: Annotated[int, Field(ge=1, lt=2**31)] = 32
-    rounding: Literal["nearest", "adaround"] = "nearest"
+    rounding: Literal["nearest", "adaround"] = "adaround"
     epochs: Annotated[int, Field(ge=0, lt=2**31)] = 0
     max_drop: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     metric: Name | None = None
@@ -111,6 +111,7 @@ class QuantizedLayer(_Part):
         scale_dtype: what scales of weights that are kept in groups or rows are written as.
         sqnr: signal to quantization noise of its outputs, in dB, given the float model's inputs; None: no noise, or no
             signal.
+        nearest_sqnr: the same with every weight at its nearest code, where codes were learnt instead.
     """
 
     name: Name
@@ -126,6 +127,7 @@ class QuantizedLayer(_Part):
     group_size: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     scale_dtype: Literal["float16", "float32"] = "float32"
     sqnr: Finite | None = None
+    nearest_sqnr: Finite | None = None
 
 
 class FloatLayer(_Part):

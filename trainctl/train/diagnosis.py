@@ -142,7 +142,7 @@ class _Again:
 
     def __init__(self, loop: Loop, base: Checkpoint) -> None:
         self._loop = type(loop)(loop.experiment, loop.run, base)
-        self._loop.diagnoses = False
+        self._loop.diagnoses, self._loop.frozen = False, loop.frozen  # whose names were the config's
         self._loop.restore()
         self._bad_weight: str | None = None
         self._reproduced = True

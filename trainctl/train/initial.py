@@ -11,6 +11,7 @@ from trainctl.autograd.tensor import Tensor
 from trainctl.errors import CheckpointError
 from trainctl.storage.packing import Arrays, to_array
 from trainctl.storage.saving import load
+from trainctl.train.aware import float_weights
 from trainctl.train.checkpoint import INDEX, MODEL, read_checkpoint, weights_sha256
 from trainctl.train.resolve import find_checkpoint
 
@@ -42,7 +43,7 @@ def read_weights(path: str | Path) -> tuple[Arrays, str]:
             f"{found}: a quantized checkpoint; training begins with numbers, and it has codes",
             hint=f"name the float model that it was made from: its weights have SHA-256 {parent}",
         )
-    return checkpoint.model, weights_sha256(found)
+    return float_weights(checkpoint), weights_sha256(found)
 
 
 def load_initial(model: Any, path: str, *, strict: bool = True, sha256: str | None = None) -> tuple[str, str | None]:

@@ -15,11 +15,12 @@ from trainctl.backend import jit
 from trainctl.data import DataLoader, EpochLoader
 from trainctl.errors import DivergedError, Interrupted
 from trainctl.train.averaging import Ema
+from trainctl.train.aware import PART, AwareTraining
 from trainctl.train.checkpoint import Best, Checkpoint, Progress
 from trainctl.train.evaluate import EvalResult, evaluate, on_device
 from trainctl.train.events import CheckpointDue, EarlyStop, EpochEnd, Event, Notice, StepEnd, TrainStart
 from trainctl.train.lengths import samples_per_epoch, steps_per_epoch
-from trainctl.train.monitor import early_stopping_of, monitor_of
+from trainctl.train.monitor import early_stopping_of, first_comparable, monitor_of
 from trainctl.train.patterns import frozen_statistics
 from trainctl.train.rows import Meters, columns_of, row_of
 from trainctl.train.signals import StopSignals
@@ -60,17 +61,19 @@ class Loop:
         self.kernels = resume.kernels if resume else jit.kind()
         self.monitor = monitor_of(config, experiment.metrics)
         self.early = early_stopping_of(config, self.monitor)
+        self.frozen = frozen_statistics(self.model, config.freeze)
+        self.aware = AwareTraining.of(experiment, resume)
         self.ema = Ema(self.model, config.train.ema.decay) if config.train.ema else None
         self.evaluated = self.ema.module if self.ema else self.model
         self.meters = Meters()
         parts: dict[str, Stateful | None] = {"ema": self.ema, "early_stopping": self.early, "meters": self.meters}
+        parts[PART] = self.aware if self.aware and self.aware.begun else None
         self.more = {name: part for name, part in parts.items() if part is not None}
         self.schedule = experiment.schedule
         self.steps_per_epoch = steps_per_epoch(experiment)
         self.samples = samples_per_epoch(experiment)
         self.columns = columns_of(experiment)
         self.measures = {"lr_1", "grad_norm"} & set(self.columns)
-        self.frozen = frozen_statistics(self.model, config.freeze)
         self.loader = EpochLoader(
             experiment.training_data,
             batch_size=config.data.batch_size,
@@ -142,6 +145,8 @@ class Loop:
 
     def _epoch(self) -> Iterator[Event]:
         p = self.progress
+        if self.aware and self.aware.is_due(p.epoch):
+            yield self._begin_rounding(self.aware)  # before the clock of the epoch's steps
         self.tick()
         seconds, samples = p.train_seconds, p.samples  # of a resumed epoch, only the rest is timed
         yield from self._steps()
@@ -201,6 +206,19 @@ class Loop:
         self.model.train()
         for module in self.frozen:
             module.training = False
+        if self.aware and self.aware.begun:
+            self.aware.enter(self.model, self.progress.epoch)
+
+    def _begin_rounding(self, aware: AwareTraining) -> Notice:
+        """Have the model, and the average, round from here on; for plans and the diagnosis that is another model."""
+        self.loader.set_epoch(self.progress.epoch)
+        inputs, _ = next(iter(on_device(self.loader, self.model)))
+        aware.begin([self.model, *([self.evaluated] if self.ema else [])], self.optimizer, inputs)
+        self.more[PART] = aware
+        self.steps = Steps(self.experiment, self.threads, self.kernels, self.notices.append, self.evaluated)
+        if self.diagnoses:
+            self._base = copied(self._capture())  # what there was, in memory or on disk, is of a float model
+        return Notice(aware.told())
 
     def _close_epoch(self, measured: EvalResult | None, seconds: float, samples: int) -> EpochEnd:
         """Move to the next epoch; return what there is to say of this one."""
@@ -220,10 +238,11 @@ class Loop:
             grad_norm=self.meters.grad_norm,
         )
         row = row_of(event, self.columns)
-        is_best = self.monitor.improves(row, p.best)
+        first = first_comparable(self.config)
+        is_best = self.monitor.improves(row, None if p.best and p.best.epoch < first <= p.epoch else p.best)
         if is_best:
             p.best = Best(row[self.monitor.name], p.epoch, p.global_step)
-        if self.early:
+        if self.early and p.epoch >= first:
             self.early.after_epoch(p.epoch, row[self.monitor.name])
         p.history.append(row)
         self.meters.reset()
@@ -240,6 +259,8 @@ class Loop:
         """
         if data is None:
             return None
+        if self.aware and self.aware.begun:
+            self.aware.hold(self.evaluated)
         settings = self.config.data
         loader: DataLoader[Any] = DataLoader(data, settings.eval_batch_size, num_workers=settings.num_workers)
         return evaluate(

@@ -49,6 +49,11 @@ def monitor_of(config: Config, metrics: Mapping[str, Any]) -> Monitor:
     return Monitor(name, name in metrics and metrics[name].higher_is_better)
 
 
+def first_comparable(config: Config) -> int:
+    """Return the epoch from which on a run's figures are of the model that it ends with: one that rounds, if any does."""
+    return config.quantization.start_epoch if config.quantization else 1
+
+
 class EarlyStopping:
     """Counts the epochs since what is monitored last improved.
 

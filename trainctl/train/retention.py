@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from trainctl.train.checkpoint import Progress
-from trainctl.train.monitor import Monitor
+from trainctl.train.monitor import Monitor, first_comparable
 
 if TYPE_CHECKING:
     from trainctl.config import Config
@@ -24,6 +24,7 @@ class Keep:
         last: of the checkpoints that are due after an epoch or every ``every`` steps, the last.
         every: steps between checkpoints within an epoch, None for none.
         monitor: what the best are best in.
+        first: the epoch from which on, once there is one, epochs are compared.
 
     Example:
         >>> rows = [{"epoch": n, "global_step": 5 * n, "val_loss": loss} for n, loss in enumerate([3, 1, 2, 1, 9], 1)]
@@ -36,12 +37,13 @@ class Keep:
     last: int = 1
     every: int | None = None
     monitor: Monitor | None = None
+    first: int = 1
 
     @classmethod
     def of(cls, config: Config, monitor: Monitor) -> Self:
         """Return what a config asks for."""
         train = config.train
-        return cls(train.keep_best, train.keep_last, train.checkpoint_every, monitor)
+        return cls(train.keep_best, train.keep_last, train.checkpoint_every, monitor, first_comparable(config))
 
     def steps(self, progress: Progress) -> set[int]:
         """Return the steps whose checkpoints stay."""
@@ -52,6 +54,7 @@ class Keep:
             return set()
         name, sign = self.monitor.name, -1 if self.monitor.higher_is_better else 1
         measured = [row for row in progress.history if row.get(name) is not None]
+        measured = [row for row in measured if row["epoch"] >= self.first] or measured
         measured.sort(key=lambda row: (sign * row[name], row["epoch"]))
         return {row["global_step"] for row in measured[: self.best]}
 

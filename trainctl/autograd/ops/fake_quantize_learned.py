@@ -62,8 +62,7 @@ class LearnedGradient(Op):
         if self.axis is not None:
             shape[self.axis] = -1
         wide, zeros = scale.reshape(shape), self._zero_point(zero_point).reshape(shape)
-        # as a float it is added before the rounding, as PyTorch does here, and only here, for one scale
-        codes = on_grid(xp, x, wide, zeros if self.axis is None else zeros.astype(xp.int32))
+        codes = on_grid(xp, x, wide, zeros)  # as a float, which is added before the rounding, as PyTorch does here
         inside = (codes >= low) & (codes <= high)
         steps = xp.clip(codes, low, high) - zeros
         error = (steps * wide - x) * (1 / wide)

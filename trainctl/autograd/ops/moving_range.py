@@ -81,11 +81,7 @@ class Grid(Op):
     symmetric: bool
 
     def forward(self, low: Any, high: Any) -> Any:
-        """Return both, one for each range.
-
-        Raises:
-            RuntimeError: a range that ends before it begins.
-        """
+        """Return both, one for each range; one that has seen nothing counts as 0."""
         xp, steps = self.xp, self.quant_max - self.quant_min
         low, high = xp.asarray(low, xp.float32).reshape(-1), xp.asarray(high, xp.float32).reshape(-1)
         around = (low < 0) & (high > 0) & self.symmetric
@@ -230,6 +226,10 @@ def fused_moving_avg_obs_fake_quant(
         rows = input._array.shape[:1]
         for each, empty in ((running_min, float("inf")), (running_max, float("-inf")), (scale, 1), (zero_point, 0)):
             resized(each, rows, empty)
+    elif axis is not None and running_min._array.shape != input._array.shape[:1]:
+        raise RuntimeError(
+            f"the running range is of {running_min._array.size} rows, but the input has {input._array.shape[0]}"
+        )
     if is_on(observer_on):
         seen = Extent.apply(input, axis=axis, array_dtype=running_min._array.dtype)
         moved = Moved.apply(running_min, running_max, *seen, share=averaging_const, each=True)
@@ -259,10 +259,6 @@ def _on_its_grid(
     quant_max: int, symmetric: bool,
 ) -> Tensor:  # fmt: skip
     """Choose the grid for a range, note it, and return ``input`` on it."""
-    if (low._array > high._array).any() and not (low._array == -high._array).all():
-        raise RuntimeError(
-            f"In ChooseQuantizationParams, min should be less than or equal to max, got {low} and {high}"
-        )
     chosen = Grid.apply(low, high, quant_min=quant_min, quant_max=quant_max, symmetric=symmetric)
     copy_(scale, chosen[0])
     copy_(zero_point, chosen[1])

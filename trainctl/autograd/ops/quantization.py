@@ -10,7 +10,7 @@ from trainctl.autograd.op import Op
 from trainctl.autograd.ops.cast import check_tensor
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes, quantized_dtypes
-from trainctl.backend.quantized_array import LIMITS, QuantizedArray, chosen, codes_of, packed, unpacked
+from trainctl.backend.quantized_array import LIMITS, QuantizedArray, chosen, codes_of, packed
 from trainctl.backend.quantized_dtypes import qint8, qscheme, quantized_dtype, quint4x2, quint8
 
 METHODS = "int_repr dequantize q_scale q_zero_point q_per_channel_scales q_per_channel_zero_points q_per_channel_axis qscheme=scheme_of"
@@ -56,17 +56,6 @@ class Codes(Op):
     def forward(self, x: QuantizedArray) -> Any:
         """Return the codes, in the same memory; of quint4x2 two to a byte."""
         return packed(x.codes) if x.kind is quint4x2 else x.codes
-
-
-class Unpacked(Op):
-    """Codes that are kept two to a byte, one to an element."""
-
-    differentiable = False
-    shape: tuple[int, ...]
-
-    def forward(self, x: Any) -> Any:
-        """Return the codes from 0 to 15 in their shape."""
-        return unpacked(x, self.shape)
 
 
 class Numbers(Op):

@@ -16,7 +16,7 @@ from trainctl.backend import jit
 from trainctl.backend.arrays import Array
 from trainctl.backend.integers import loops, tile
 from trainctl.backend.integers.finish import Finish
-from trainctl.backend.integers.layers import Layer, signed
+from trainctl.backend.integers.layers import ROWS, Layer, signed
 from trainctl.backend.integers.places import Places
 
 Call = Callable[[], Any]
@@ -51,9 +51,10 @@ _NO_IMAGES = numpy.empty((0, 0, 0, 0, 0), numpy.uint8)
 _NO_CODES, _NO_FLOATS, _NO_SUMS = (numpy.empty((0, 0), kind) for kind in (numpy.uint8, numpy.float32, numpy.int32))
 
 
-def _parts(count: int, work: int) -> list[slice]:
-    """Return ``0 .. count`` in parts, given how many multiplications all of it takes."""
-    size = -(-count // max(1, min(_PARTS, count, work // _LARGE)))
+def _parts(count: int, work: int, together: int = 1) -> list[slice]:
+    """Return ``0 .. count`` in parts of whole lots of ``together``, given how many multiplications all of it takes."""
+    lots = -(-count // together)
+    size = -(-lots // max(1, min(_PARTS, lots, work // _LARGE))) * together
     return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
@@ -79,7 +80,7 @@ def linear(x: Array, finish: Finish, out: Array, sums: bool = False) -> list[Cal
     if key not in finish.made:
         finish.made[key] = Layer(finish, flip, numpy.zeros(1, numpy.int64), depth, sums=sums)
     layer, seen, target = finish.made[key], _bytes(x), _out(out)
-    parts = _parts(len(x), out.size * depth)
+    parts = _parts(len(x), out.size * depth, ROWS)  # fewer would not make up for reading the weights
     if not flip and depth and depth % tile.TOGETHER == 0 and seen.flags.c_contiguous:
         return [_where_it_is(seen[rows], rows.start, layer, target) for rows in parts]
     return [call for rows in parts for call in _copied(seen[rows], rows.start, layer, target)]

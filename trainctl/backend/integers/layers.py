@@ -9,7 +9,7 @@ from trainctl.backend.integers import loops, tile
 from trainctl.backend.integers.finish import Finish
 from trainctl.backend.integers.weights import IntegerWeights
 
-_ROWS = 32  # whose sums are in the cache together
+ROWS = 32  # whose sums are in the cache together
 
 
 def signed(weights: IntegerWeights) -> tuple[Array, Array]:
@@ -79,7 +79,7 @@ class Layer:
 
     def sums(self) -> Array:
         """Return scratch for the sums of some rows."""
-        return numpy.empty((_ROWS, self.arguments[4].size), numpy.int32)
+        return numpy.empty((ROWS, self.arguments[4].size), numpy.int32)
 
 
 def _packed(weights: IntegerWeights, groups: int, run: int) -> tuple[Array, Array]:

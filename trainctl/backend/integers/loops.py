@@ -58,14 +58,14 @@ def multiply(
     """
     width, tall = vector(), vector() // 2
     whole = panels.shape[0] // 2 * 2
-    for top in range(0, count, tall):
-        target = sums[top : top + tall]
-        for panel in range(0, whole, 2):
-            left = (first + panel) * width
-            wide(image, base, at, row + top, runs, words, panels, panel, start, target, left)
-        if whole < panels.shape[0]:
-            left = (first + whole) * width
-            narrow(image, base, at, row + top, runs, words, panels, whole, start, target, left)
+    for panel in range(0, panels.shape[0], 2):  # whose weights stay in the cache
+        left = (first + panel) * width
+        for top in range(0, count, tall):
+            target = sums[top : top + tall]
+            if panel < whole:
+                wide(image, base, at, row + top, runs, words, panels, panel, start, target, left)
+            else:
+                narrow(image, base, at, row + top, runs, words, panels, panel, start, target, left)
 
 
 @jit.kernel("void(u1[::1], i8[::1], i8, i8, i8[::1], i1[:,::1], i4[::1], i4[:,::1])")

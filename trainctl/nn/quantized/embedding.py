@@ -6,14 +6,15 @@ from typing import Any, ClassVar, Literal, Self
 
 from trainctl.autograd.ops.comparison import where
 from trainctl.autograd.ops.creation import ones, zeros
-from trainctl.autograd.ops.quantization import Unpacked, WithGrid, dequantize, is_quantized, quantize_per_channel
+from trainctl.autograd.ops.quantization import is_quantized, quantize_per_channel
 from trainctl.autograd.tensor import Tensor
+from trainctl.backend.quantized_array import QuantizedArray, unpacked
 from trainctl.backend.quantized_dtypes import per_channel_affine_float_qparams, quint4x2, quint8
 from trainctl.nn import functional as F
 from trainctl.nn.modules import embedding
 from trainctl.nn.quantized.base import QuantizedModule
 from trainctl.nn.quantized.observed import on_grid_of, weight_observer
-from trainctl.nn.quantized.weighted import keep, state_of
+from trainctl.nn.quantized.weighted import keep, numbers_of, state_of
 
 _LEAST_SCALE = 2.0**-23
 
@@ -58,23 +59,33 @@ class _Table(QuantizedModule):
 
     def weight(self) -> Tensor:
         """Return the table as a quantized tensor."""
-        grid = {"scale": self.weight_scale._array, "zero_point": self.weight_zero_point._array}
-        return WithGrid.apply(self._codes_table(), kind=self.dtype, axis=0, **grid)
-
-    def _codes_table(self) -> Tensor:
-        if self.dtype is quint8:
-            return self.weight_codes
-        return Unpacked.apply(self.weight_codes, shape=(self.num_embeddings, self.embedding_dim))
+        codes = self.weight_codes._array
+        if self.dtype is quint4x2:
+            codes = unpacked(codes, (self.num_embeddings, self.embedding_dim))
+        grid = self.weight_scale._array, self.weight_zero_point._array
+        return Tensor._wrap(QuantizedArray(codes, self.dtype, *grid, axis=0))
 
     def _table(self) -> Tensor:
         """Return the numbers that the codes stand for, made once."""
         state = state_of((self.weight_codes, self.weight_scale, self.weight_zero_point))
         if self._numbers is None or self._numbers[0] != state:
-            self._numbers = (state, dequantize(self.weight()))
+            self._numbers = (state, numbers_of(self.weight()))
         return self._numbers[1]
 
     def _takes(self, name: str, given: Tensor) -> bool:
         return not name.startswith("weight_") and super()._takes(name, given)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode or, with False, evaluation mode, for which the table's numbers are made ready."""
+        super().train(mode)
+        if not mode and self._looks_up_numbers:
+            self._table()  # made now, they are there when a step is recorded
+        return self
+
+    @property
+    def _looks_up_numbers(self) -> bool:
+        """Whether the whole table is kept as numbers, too."""
+        return self.dtype is not quint8
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_numbers": None}
@@ -179,7 +190,7 @@ class Embedding(_Table):
 
     def forward(self, indices: Tensor) -> Tensor:
         """Return the vectors of the indices (int64 or int32)."""
-        if self.dtype is not quint8:
+        if self._looks_up_numbers:
             return F.embedding(indices, self._table())
         rows = F.embedding(indices, self.weight_codes).float()  # of the rows that are asked for alone
         scale, zero_point = (each[indices].unsqueeze(-1) for each in (self.weight_scale, self.weight_zero_point))
@@ -238,6 +249,10 @@ class EmbeddingBag(_Table):
             mod.num_embeddings, mod.embedding_dim, mode=mod.mode, include_last_offset=mod.include_last_offset,
             padding_idx=mod.padding_idx,
         )  # fmt: skip
+
+    @property
+    def _looks_up_numbers(self) -> bool:
+        return True
 
     def forward(
         self, indices: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None

@@ -19,7 +19,7 @@ from trainctl.nn.modules import recurrent
 from trainctl.nn.modules.recurrent_base import RNNBase
 from trainctl.nn.quantized.base import QuantizedModule
 from trainctl.nn.quantized.observed import by_rows, on_grid_of, weight_observer
-from trainctl.nn.quantized.weighted import keep, kept, state_of
+from trainctl.nn.quantized.weighted import keep, kept, numbers_of, state_of
 
 _OPTIONS = ("num_layers", "bias", "batch_first", "dropout", "bidirectional")
 
@@ -96,7 +96,7 @@ class _Recurrent(QuantizedModule, RNNBase):
             return getattr(self, name)
         state = state_of(self._buffers[f"{name}_{part}"] for part in ("codes", "scale", "zero_point"))
         if name not in self._numbers or self._numbers[name][0] != state:
-            self._numbers[name] = state, dequantize(kept(self, name))
+            self._numbers[name] = state, numbers_of(kept(self, name))
         return self._numbers[name][1]
 
     @property
@@ -128,6 +128,13 @@ class _Recurrent(QuantizedModule, RNNBase):
             elif grid is not None and input.dtype is dtypes.float32:
                 input = DequantizeLinear.apply(QuantizeLinear.apply(input, qparams=grid), qparams=grid)
         return super().forward(input, hx)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode or, with False, evaluation mode, for which the weights' numbers are made ready."""
+        super().train(mode)
+        if not mode:
+            self.all_weights  # noqa: B018 - made now, they are there when a step is recorded
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_numbers": {}}

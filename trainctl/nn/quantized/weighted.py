@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Self
 import numpy
 
 from trainctl.autograd.ops.creation import ones, zeros
-from trainctl.autograd.ops.quantization import is_quantized, make_per_channel, make_per_tensor
+from trainctl.autograd.ops.quantization import is_quantized
 from trainctl.autograd.tensor import Tensor
 from trainctl.backend import dtypes
 from trainctl.backend.affine import QParams
 from trainctl.backend.integer_products import Finish, IntegerWeights, bias_codes
-from trainctl.backend.quantized_dtypes import qint8
+from trainctl.backend.quantized_array import QuantizedArray
+from trainctl.backend.quantized_dtypes import qint8, quint8
 from trainctl.nn.modules.module import Module
 from trainctl.nn.quantized.base import QuantizedModule
 from trainctl.nn.quantized.observed import activation_grid, observed_layer, quantized_weight
@@ -30,10 +31,17 @@ def keep(module: Module, name: str, weight: Tensor) -> None:
 
 def kept(module: Any, name: str, axis: int = 0) -> Tensor:
     """Return quantized weights from the buffers that :func:`keep` made, over the same codes."""
-    codes, scale, zero_point = (getattr(module, f"{name}_{part}") for part in ("codes", "scale", "zero_point"))
-    if scale.ndim:
-        return make_per_channel(codes, scale, zero_point, axis)
-    return make_per_tensor(codes, scale._array.item(), zero_point._array.item())
+    codes, scale, zero_point = (getattr(module, f"{name}_{part}")._array for part in ("codes", "scale", "zero_point"))
+    kind = qint8 if codes.dtype == numpy.int8 else quint8
+    if not scale.ndim:
+        return Tensor._wrap(QuantizedArray(codes, kind, scale.item(), zero_point.item()))
+    grid = scale.astype(numpy.float64), zero_point.astype(numpy.int64)
+    return Tensor._wrap(QuantizedArray(codes, kind, *grid, axis))
+
+
+def numbers_of(weight: Tensor) -> Tensor:
+    """Return what a layer's quantized weights stand for, which to a plan is a tensor like other weights."""
+    return Tensor._wrap(weight._array.values)
 
 
 def as_integers(module: Any, name: str) -> IntegerWeights:

@@ -54,13 +54,15 @@ def filled(module: Any, layer: QuantizedLayer, given: Mapping[str, Any] | None =
     Args:
         module: the float layer, the norm that becomes part of it already in it (:func:`folded`).
         layer: what form.
-        given: codes of weights by name (:class:`trainctl.backend.weight_groups.GroupedWeight`), of layers that are
-            computed in float.
+        given: learnt codes of layers that are computed in float: by the layer's path, and by the weight's name
+            (:class:`trainctl.backend.weight_groups.GroupedWeight`).
     """
     if layer.scheme == "weights":
-        made = class_of(type(module)).from_float(module, form_of(layer), given)
+        given, form = given or {}, form_of(layer)
+        made = class_of(type(module)).from_float(module, form, given.get(layer.name))
         if isinstance(module, nn.MultiheadAttention):
-            made.out_proj = class_of(type(module.out_proj)).from_float(module.out_proj, form_of(layer))
+            inner = module.out_proj
+            made.out_proj = class_of(type(inner)).from_float(inner, form, given.get(inner_path(layer.name)))
         return made
     made = empty(module, layer)
     codes, scale = weight_codes(module.weight.detach().numpy(), layer.per_channel)
@@ -85,6 +87,11 @@ def empty(module: Any, layer: QuantizedLayer) -> Any:
         made.scale, made.zero_point = _numbers(layer.output_grid)
         made.input_scale, made.input_zero_point = _numbers(layer.input_grid)
     return made.train(module.training)
+
+
+def inner_path(attention: str) -> str:
+    """Return the path of an attention's output projection, whose weights the attention reads itself."""
+    return f"{attention}.out_proj" if attention else "out_proj"
 
 
 def _with_sizes(module: Any, layer: QuantizedLayer) -> Any:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-OBSERVERS = ("histogram", "minmax", "moving-average", "percentile", "kl")
+from trainctl.quantization.observers import (
+    HistogramObserver,
+    MinMaxObserver,
+    MovingAverageMinMaxObserver,
+    PercentileObserver,
+)
 
-
-class _MinMax:
-    """The least and the greatest element."""
-
-    def __init__(self) -> None:
-        self.low = self.high = 0.0
-
-    def __call__(self, x: Any) -> None:
-        """Look at a tensor."""
-        if x.numel():
-            self.low, self.high = min(self.low, x.min().item()), max(self.high, x.max().item())
-
-    def calculate_qparams(self) -> tuple[Any, Any]:
-        """Return scale and zero point."""
-        import numpy
-
-        scale = max((self.high - self.low) / 255, 1e-8)
-        return numpy.float32(scale), numpy.int64(min(255, max(0, round(-self.low / scale))))
+OBSERVERS: dict[str, Callable[[], Any]] = {
+    "histogram": HistogramObserver.with_args(method="mse"),
+    "minmax": MinMaxObserver,
+    "moving-average": MovingAverageMinMaxObserver,
+    "percentile": PercentileObserver,
+    "kl": HistogramObserver.with_args(method="kl"),
+}
 
 
 def observer_of(name: str) -> Any:
-    """Return a fresh observer of activations, which go to uint8, affine, with one grid for all."""
-    return _MinMax()
+    """Return a fresh observer of activations, which go to uint8, affine, with one grid for all.
+
+    Raises:
+        ValueError: there is none of that name.
+
+    Example:
+        >>> import trainctl
+        >>> observer = observer_of("minmax")
+        >>> _ = observer(trainctl.tensor([0.0, 2.55]))
+        >>> [round(each.item(), 4) for each in observer.calculate_qparams()]
+        [0.01, 0]
+    """
+    if name not in OBSERVERS:
+        raise ValueError(f"there is no observer {name!r}; there are {', '.join(OBSERVERS)}")
+    return OBSERVERS[name]()
