@@ -255,9 +255,8 @@ def test_attention_is_taken_apart_and_a_module_that_returns_several_tensors_is_n
     model.qconfig = quantization.default_qconfig
     prepared = quantization.prepare(model)
     assert isinstance(prepared["attention"], quantizable.MultiheadAttention)
-    assert [name.rpartition(".")[2] for name in observed(prepared) if "attention" in name] == [
-        "out_proj", "linear_Q", "linear_K", "linear_V"
-    ]  # fmt: skip
+    parts = {name.rpartition(".")[2] for name in observed(prepared) if "attention" in name}
+    assert parts == {"out_proj", "linear_Q", "linear_K", "linear_V", "quant_attn_output"}
     x = trainctl.randn(3, 1, 4)
     prepared["attention"](x, x, x)
     output, _ = prepared["lstm"](x)
@@ -265,6 +264,27 @@ def test_attention_is_taken_apart_and_a_module_that_returns_several_tensors_is_n
     untouched = quantization.prepare(model, prepare_custom_config_dict={})
     assert type(untouched["attention"]) is nn.MultiheadAttention
     assert not any("attention." in name for name in observed(untouched))
+
+
+def test_attention_in_integers_is_what_it_was_to_a_few_steps():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quant, self.dequant = quantization.QuantStub(), quantization.DeQuantStub()
+            self.attention = nn.MultiheadAttention(8, 2)
+
+        def forward(self, x):
+            x = self.quant(x)
+            return self.dequant(self.attention(x, x, x)[0])
+
+    model, x = Net().eval(), trainctl.randn(5, 3, 8)
+    model.qconfig = quantization.default_qconfig
+    prepared = quantization.prepare(model)
+    wanted = prepared(x)
+    converted = quantization.convert(prepared)
+    assert isinstance(converted.attention.out_proj, nnq.Linear)
+    step = converted.attention.out_proj.scale
+    assert (converted(x) - wanted).abs().max() < 5 * step
 
 
 def test_a_fused_layer_of_one_dim_can_be_trained_with_an_own_mapping():
