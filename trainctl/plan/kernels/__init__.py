@@ -5,6 +5,7 @@ from trainctl.plan.kernels import (
     convolution,
     copying,
     embedding,
+    fake_quantize,
     losses,
     normalization,
     pooling,
@@ -18,6 +19,6 @@ from trainctl.plan.kernels import (
 )
 
 __all__ = [
-    "arithmetic", "convolution", "copying", "embedding", "losses", "normalization", "pooling", "products", "quantized",
+    "arithmetic", "convolution", "copying", "embedding", "fake_quantize", "losses", "normalization", "pooling", "products", "quantized",
     "rectified_norm", "recurrent", "reduction", "softmax", "windows",
 ]  # fmt: skip
