@@ -12,11 +12,12 @@ import pytest
 from tests.train import tiny
 from tests.train.sessions import record, session, stopped_at
 from trainctl.build import build
+from trainctl.errors import DivergedError
 from trainctl.jobs import Predictor, Source, inspect_checkpoint, run_evaluation
 from trainctl.jobs.experiments import build_from, first_build
 from trainctl.quantization.aware import is_aware
 from trainctl.train.aware import plan_in
-from trainctl.train.checkpoint import Checkpoint, read_checkpoint
+from trainctl.train.checkpoint import MODEL, Checkpoint, read_checkpoint
 from trainctl.train.events import EpochEnd, Notice, StepEnd
 from trainctl.train.resolve import find_checkpoint
 
@@ -106,6 +107,29 @@ def test_the_epochs_before_it_are_those_of_a_float_run(config: Path, tmp_path: P
         "quantization-aware from here on: 2 of 2 layers with weights round them to 8 bits, 2 their inputs to 8 bits; "
         "1 batch norms are part of the layer before them"
     ]
+
+
+def test_neither_workers_nor_compiled_plans_nor_saves_change_it(config: Path, tmp_path: Path):
+    weights = []
+    for name, more in {"a": (), "b": ("data.num_workers=2",), "c": ("train.checkpoint_every=1",)}.items():
+        list(session(config, tmp_path / name, *LATE, *more))
+        weights.append((find_checkpoint(tmp_path / name, "last") / MODEL).read_bytes())
+    assert weights[0] == weights[1] == weights[2]
+
+
+@pytest.mark.parametrize("observer", ["HistogramObserver: {bins: 64}", "PercentileObserver: {percentile: 99, bins: 64}"])
+def test_observers_that_no_plan_can_replay_are_said_to_be(config: Path, tmp_path: Path, observer: str):
+    events = list(session(config, tmp_path / "run", *NORM, "train.epochs=1", f"quantization={{observer: {{{observer}}}}}"))
+    assert any("runs without a plan" in each for each in notices(events))
+    assert sum(isinstance(each, StepEnd) for each in events) == 5
+
+
+@pytest.mark.parametrize("start", [1, 2])
+def test_a_run_that_diverges_while_it_rounds_says_where(config: Path, tmp_path: Path, start: int):
+    more = ("optimizer={SGD: {lr: 0.01}}", "scheduler={StepLR: {step_size: 1, gamma: 1e30}}", "train.epochs=3")
+    with pytest.raises(DivergedError, match=r"first, at step \d+ of the run") as caught:
+        list(session(config, tmp_path / "run", *LATE[:1], *more, f"quantization.start_epoch={start}"))
+    assert "diverged at epoch 2" in caught.value.message
 
 
 def test_steps_are_replayed_as_plans(config: Path, tmp_path: Path):

@@ -145,7 +145,7 @@ def _rounds_weight(layer: Any, name: str, rounding: Rounding, by_rows: bool) -> 
     else:
         made = WeightFakeQuantize(observer, **options)
     made.rows = rows
-    return made
+    return made.to(layer._parameters[name].device)
 
 
 def _rounds_input(rounding: Rounding) -> Any:
@@ -235,7 +235,7 @@ def _norm_class(kind: type[nn.Module]) -> Any:
 
 def add_input_rounding(layer: Any, rounding: Rounding) -> None:
     """Have a layer round its first argument from now on."""
-    layer.add_module(INPUT, _rounds_input(rounding))
+    layer.add_module(INPUT, _rounds_input(rounding).to(layer._parameters["weight"].device))
     layer.register_forward_pre_hook(_round_input, prepend=True, with_kwargs=True)
 
 
@@ -259,7 +259,7 @@ def grid_of(rounds: Any) -> tuple[Any, Any]:
     """Return scale and zero point, arrays, of the grid on which something rounds."""
     learned = isinstance(rounds, _LearnableFakeQuantize)
     scale, zero_point = rounds.calculate_qparams() if learned else (rounds.scale, rounds.zero_point)
-    return scale.numpy(), zero_point.numpy()
+    return scale.cpu().numpy(), zero_point.cpu().numpy()
 
 
 def as_float(layer: Any) -> Any:
