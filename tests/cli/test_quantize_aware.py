@@ -30,7 +30,7 @@ def test_train_quantize_and_evaluate(capfd):
         figures.append(json.loads(capfd.readouterr().out))
     assert figures[1]["metrics"]["accuracy"] == pytest.approx(figures[0]["metrics"]["accuracy"], abs=1e-3)
     assert main(["checkpoint", "inspect", "runs/tiny"]) == 0
-    assert "4.weight_fake_quant.scale" in capfd.readouterr().out
+    assert "4.weight_fake_quant.scale" in capfd.readouterr().err
 
 
 def test_a_float_run_with_method_qat():
@@ -39,7 +39,7 @@ def test_a_float_run_with_method_qat():
     assert done.returncode == 0
     text = done.stderr.decode()
     assert "training with rounding, for 2 epochs of 80 samples" in text
-    assert "qat, 4 bits" in text
+    assert "codes of 4 bits as they were trained" in text
 
 
 @pytest.mark.parametrize("setting", ["quantization.bits=3", "quantization.start_epoch=9", "quantization.exclude=[9]"])

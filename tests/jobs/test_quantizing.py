@@ -81,7 +81,7 @@ def seen(parts: Any) -> list[set[float]]:
     ],
 )
 def test_nobody_sees_a_sample_of_another(sizes: dict[str, int], split: str | None, names: tuple[str, str]):
-    parts = data_parts(Samples(sizes), split, batches=4, batch_size=8, seed=0)  # type: ignore[arg-type]
+    parts = data_parts(Samples(sizes), split, batches=4, batch_size=8, seed=0)  # type: ignore[arg-type]  # a stand-in
     assert (parts.search[0], parts.verdict[0]) == names
     groups = seen(parts)
     assert all(groups)
@@ -90,13 +90,13 @@ def test_nobody_sees_a_sample_of_another(sizes: dict[str, int], split: str | Non
 
 
 def test_more_batches_than_there_are_take_what_is_there():
-    parts = data_parts(Samples({"train": 20, "val": 5, "test": 5}), None, 1000, 64, 0)  # type: ignore[arg-type]
+    parts = data_parts(Samples({"train": 20, "val": 5, "test": 5}), None, 1000, 64, 0)  # type: ignore[arg-type]  # a stand-in
     assert parts.samples == 20
 
 
 def test_the_seed_decides_which_samples_and_their_hash():
     one, same, other = (
-        data_parts(Samples({"train": 100, "val": 5, "test": 5}), None, 1, 8, seed)  # type: ignore[arg-type]
+        data_parts(Samples({"train": 100, "val": 5, "test": 5}), None, 1, 8, seed)  # type: ignore[arg-type]  # a stand-in
         for seed in (0, 0, 1)
     )
     assert seen(one)[0] == seen(same)[0] != seen(other)[0]
@@ -105,7 +105,7 @@ def test_the_seed_decides_which_samples_and_their_hash():
 
 def test_too_few_samples_are_told_of():
     with pytest.raises(DataError, match="2 training samples; calibration, search and verdict need one each"):
-        data_parts(Samples({"train": 2}), None, 1, 8, 0)  # type: ignore[arg-type]
+        data_parts(Samples({"train": 2}), None, 1, 8, 0)  # type: ignore[arg-type]  # a stand-in
 
 
 def test_a_sample_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch):
@@ -114,7 +114,7 @@ def test_a_sample_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch):
     whole.tensors[0][7] = float("nan")
     monkeypatch.setattr(Samples, "data", lambda self, split: whole)
     with pytest.raises(DataError, match="sample 7 of the train split: its input holds NaN"):
-        data_parts(subject, None, 4, 8, 0)  # type: ignore[arg-type]
+        data_parts(subject, None, 4, 8, 0)  # type: ignore[arg-type]  # a stand-in
 
 
 # -- the search ---------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class _Nothing:
 
 
 def searched(costs: dict[str, float], max_drop: float) -> Any:
-    return search(Layers(costs), lambda cost: Drop(0.0, 0.0, cost, cost), max_drop)  # type: ignore[arg-type]
+    return search(Layers(costs), lambda cost: Drop(0.0, 0.0, cost, cost), max_drop)  # type: ignore[arg-type]  # a stand-in
 
 
 def test_nothing_is_left_where_the_drop_holds():
@@ -169,7 +169,7 @@ def test_one_layer_alone_is_not_left():
 
 
 def test_a_drop_that_is_no_number_does_not_hold():
-    found = search(Layers({"a": 1, "b": 1}), lambda cost: Drop(0.0, 0.0, np.nan, np.nan), 1.0)  # type: ignore[arg-type]
+    found = search(Layers({"a": 1, "b": 1}), lambda cost: Drop(0.0, 0.0, np.nan, np.nan), 1.0)  # type: ignore[arg-type]  # a stand-in
     assert not found.holds
     assert found.steps[0].drop_after is None
 

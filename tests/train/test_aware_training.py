@@ -117,9 +117,13 @@ def test_neither_workers_nor_compiled_plans_nor_saves_change_it(config: Path, tm
     assert weights[0] == weights[1] == weights[2]
 
 
-@pytest.mark.parametrize("observer", ["HistogramObserver: {bins: 64}", "PercentileObserver: {percentile: 99, bins: 64}"])
+@pytest.mark.parametrize(
+    "observer", ["HistogramObserver: {bins: 64}", "PercentileObserver: {percentile: 99, bins: 64}"]
+)
 def test_observers_that_no_plan_can_replay_are_said_to_be(config: Path, tmp_path: Path, observer: str):
-    events = list(session(config, tmp_path / "run", *NORM, "train.epochs=1", f"quantization={{observer: {{{observer}}}}}"))
+    events = list(
+        session(config, tmp_path / "run", *NORM, "train.epochs=1", f"quantization={{observer: {{{observer}}}}}")
+    )
     assert any("runs without a plan" in each for each in notices(events))
     assert sum(isinstance(each, StepEnd) for each in events) == 5
 
