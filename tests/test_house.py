@@ -25,7 +25,7 @@ LAYERS = (
     ("autograd",),
     ("storage",),
     ("namespace",),  # the engine as `trainctl.NAME`
-    ("ao", "cuda", "linalg", "nn", "optim", "data", "utils", "quantization"),
+    ("ao", "backends", "cuda", "linalg", "nn", "optim", "data", "utils", "quantization"),
     ("plan",),  # steps of the engine, recorded and replayed
     ("onnx",),  # models of the engine, written down for others
     ("train",),

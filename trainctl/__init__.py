@@ -16,6 +16,7 @@ _SUBMODULES = frozenset(
         "ao",
         "autograd",
         "backend",
+        "backends",
         "build",
         "cli",
         "config",
