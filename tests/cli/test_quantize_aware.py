@@ -33,6 +33,16 @@ def test_train_quantize_and_evaluate(capfd):
     assert "4.weight_fake_quant.scale" in capfd.readouterr().err
 
 
+def test_a_run_that_rounds_is_compared_with_the_float_model_in_size_and_time():
+    for name, more in {"float": (), "rounds": ("quantization.bits=4",)}.items():
+        assert main(["train", "tiny.yaml", "-q", "-o", name, *more]) == 0
+    done = trainctl("quantize", "rounds", "-o", "out", "--json", "out.json")
+    assert "as trained  quantized" in done.stderr.decode()
+    sizes = json.loads(Path("out.json").read_text())["bytes"]
+    assert sizes["float"] == Path("float/checkpoints/best/model.safetensors").stat().st_size
+    assert sizes["float"] < Path("rounds/checkpoints/best/model.safetensors").stat().st_size
+
+
 def test_a_float_run_with_method_qat():
     assert main(["train", "tiny.yaml", "-q"]) == 0
     done = trainctl("quantize", "runs/tiny", "--method", "qat", "--bits", "4", "--epochs", "2", "-o", "out")

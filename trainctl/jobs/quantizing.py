@@ -15,6 +15,7 @@ from trainctl.jobs.experiments import config_of, on_cpu
 from trainctl.jobs.measuring import Subject
 from trainctl.jobs.places import RUNS
 from trainctl.jobs.quantization_data import DataParts, data_parts
+from trainctl.storage.packing import to_array
 from trainctl.storage.quantization_record import (
     Figure,
     Measured,
@@ -24,6 +25,7 @@ from trainctl.storage.quantization_record import (
     Settings,
     Verdict,
 )
+from trainctl.train.aware import plan_in
 from trainctl.train.checkpoint import MODEL, Checkpoint, read_checkpoint, weights_sha256
 from trainctl.train.checkpoint_files import encode_arrays
 from trainctl.train.resolve import find_checkpoint, latest_run
@@ -86,6 +88,7 @@ class _Job:
         found = find_checkpoint(latest_run(RUNS) if path is None else path)
         check_place(self.target, found, force=force)
         self.subject = _subject(found, self.settings.overrides)
+        self.rounds = plan_in(self.subject.checkpoint) is not None
         self.metric = _deciding(self.subject, self.settings.metric)
         _check_patterns(self.subject, self.settings.exclude)
         parts = self._data()
@@ -109,11 +112,10 @@ class _Job:
     def _calibrated(self, parts: DataParts) -> PostTraining:
         from trainctl.jobs.aware_tuning import aware_trained
         from trainctl.quantization.post_training import PostTraining
-        from trainctl.train.aware import plan_in
         from trainctl.train.threads import blas_threads
 
         base: PostTraining
-        if self.settings.method == "qat" or plan_in(self.subject.checkpoint) is not None:
+        if self.settings.method == "qat" or self.rounds:
             base = aware_trained(self.subject, self.settings, parts.calibration, self.say)
             self.settings = base.settings  # what its training rounded, and how
         else:
@@ -173,7 +175,7 @@ class _Job:
         measured = self._record_of(parts, [each[0] for each in both], drop, search)
         self.checkpoint = self._checkpoint(base, quantized, parts, measured)
         self.say("latency")
-        return self._result(quantized, drop, search, parts)
+        return self._result(base, quantized, drop, search, parts)
 
     def _record_of(self, parts: DataParts, results: Sequence[EvalResult], drop: Drop, search: Found | None) -> Measured:
         from trainctl.train.drops import LEVEL
@@ -213,7 +215,7 @@ class _Job:
 
         parent, found = self.subject.checkpoint, self.subject.found
         weights = stored_weights(quantized.model, quantized.layers)
-        sizes = {"float_bytes": (found / MODEL).stat().st_size, "quantized_bytes": encode_arrays(weights)[1]["bytes"]}
+        sizes = {"float_bytes": self._float_bytes(base), "quantized_bytes": encode_arrays(weights)[1]["bytes"]}
         record = QuantizationRecord(
             settings=self.settings,
             parents=Parents(weights=weights_sha256(found), calibration=parts.sha256, settings=self.settings.sha256),
@@ -226,7 +228,16 @@ class _Job:
         load_weights(made, copy.deepcopy(base.model))  # what is written can be read
         return made
 
-    def _result(self, quantized: Quantized, drop: Drop, search: Found | None, parts: DataParts) -> dict[str, Any]:
+    def _float_bytes(self, base: PostTraining) -> int:
+        """Bytes of the float weights: of a run that rounds, without what it rounds with."""
+        if not self.rounds:
+            return (self.subject.found / MODEL).stat().st_size
+        arrays = {name: to_array(each) for name, each in base.model.state_dict().items()}
+        return int(encode_arrays(arrays)[1]["bytes"])
+
+    def _result(
+        self, base: PostTraining, quantized: Quantized, drop: Drop, search: Found | None, parts: DataParts
+    ) -> dict[str, Any]:
         record = self.checkpoint.quantization
         assert record is not None
         assert record.measured is not None
@@ -240,6 +251,7 @@ class _Job:
             "output": str(self.target),
             "passed": reason is None,
             "reason": reason,
+            "trained_rounding": self.rounds,
             "method": self.settings.method,
             "bits": self.settings.bits,
             "settings": plain["settings"],
@@ -262,7 +274,9 @@ class _Job:
                 "quantized": measured.quantized_bytes,
                 "ratio": round(measured.quantized_bytes / measured.float_bytes, 4),
             },
-            "latency": self._latency(quantized, parts),
+            "latency": self._latency(
+                [base.model if self.rounds else self.subject.experiment.model, quantized.model], parts
+            ),
             "layers": plain["layers"],
             "float_layers": plain["float_layers"],
             "threads": self.subject.threads,
@@ -279,14 +293,14 @@ class _Job:
         bound = "not finite" if not math.isfinite(drop.bound) else f"up to {drop.bound:.4g}"
         return f"the drop of {self.metric} may be {bound}, more than --max-drop {most:g}"
 
-    def _latency(self, quantized: Quantized, parts: DataParts) -> list[dict[str, Any]]:
+    def _latency(self, models: Sequence[Any], parts: DataParts) -> list[dict[str, Any]]:
         from trainctl.jobs.latency import latencies
         from trainctl.train.threads import blas_threads, eager_threads
 
         batch = parts.calibration[0]
-        models = [self._compiled(model) for model in (self.subject.experiment.model, quantized.model)]
+        calls = [self._compiled(model) for model in models]
         with blas_threads(eager_threads(self.subject.experiment.config, self.subject.threads)):
-            return latencies(models, [_first(batch, 1), batch])
+            return latencies(calls, [_first(batch, 1), batch])
 
     def _compiled(self, model: Any) -> Callable[[Any], Any]:
         """A model as ``predict`` calls it."""
