@@ -65,7 +65,9 @@ WEIGHT = (*MODEL, "tensors", "1.weight")
 CHANGES: dict[str, Change] = {
     **{f"no {key}": without(key) for key in ("schema_version", "threads", "progress", "state", "files", "config")},
     "an unknown key": put("exec", value="os.system"),
-    "a later schema": put("schema_version", value=2),
+    "a later schema": put("schema_version", value=3),
+    "the schema of quantized checkpoints": put("schema_version", value=2),
+    "quantization that is text": put("quantization", value="static"),
     "schema 0": put("schema_version", value=0),
     "schema true": put("schema_version", value=True),
     **{f"threads {value}": put("threads", value=value) for value in (0, -1, 10**9, "2", 1.5, None, 2**80)},

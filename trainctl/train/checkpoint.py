@@ -257,8 +257,9 @@ def _read_index(path: Path) -> _Index:
     wrong = _contradiction(index.progress)
     if wrong:
         raise CheckpointError(f"{path}: progress: {wrong}", hint=ANOTHER)
-    if index.quantization is not None and index.schema_version < SCHEMA_VERSION:
-        raise CheckpointError(f"{path}: schema_version {index.schema_version} has no quantization", hint=ANOTHER)
+    if (index.quantization is None) != (index.schema_version < SCHEMA_VERSION):
+        which = "a" if index.quantization is not None else "no"
+        raise CheckpointError(f"{path}: schema_version {index.schema_version} with {which} quantization", hint=ANOTHER)
     return index
 
 
