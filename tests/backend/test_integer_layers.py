@@ -117,6 +117,21 @@ def test_rows_on_grids_of_their_own_do_not_depend_on_each_other():
         assert same(dynamic_linear(x, prepared, bias.astype(np.float32)), together)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_on_grids_of_their_own_have_numpy_s_bits(seed: int):
+    """Of any length and size, with what is odd among numbers, and where weights have a bias or not."""
+    random = np.random.default_rng(seed)
+    rows, depth, outputs = int(random.integers(1, 40)), int(random.integers(1, 70)), int(random.integers(1, 20))
+    x = (random.normal(size=(rows, depth)) * 10.0 ** random.integers(-44, 38, (rows, 1))).astype(np.float32)
+    odd = np.float32([0, -0.0, np.nan, np.inf, -np.inf, 1e-45, -3.4e38, 3.4e38])
+    x = np.where(random.random(x.shape) < 0.05, random.choice(odd, x.shape), x)
+    prepared = weights(random.integers(-127, 128, (outputs, depth)).astype(np.int8))
+    bias = random.normal(size=outputs).astype(np.float32) if seed % 2 else None
+    found = dynamic_linear(x, prepared, bias)
+    with with_numpy_alone():
+        assert same(dynamic_linear(x, prepared, bias), found)
+
+
 def test_rows_with_what_is_not_finite_and_none_at_all():
     prepared = weights(np.ones((2, 3), np.int8), 1.0)
     assert dynamic_linear(np.zeros((0, 3), np.float32), prepared).shape == (0, 2)

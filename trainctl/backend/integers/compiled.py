@@ -44,7 +44,9 @@ def takes(finish: Finish, x: Array, out: Array) -> bool:
 def sums(x: Array, weights: IntegerWeights) -> Array:
     """Return ``x @ codes.T`` in int32, for codes ``[M, K]`` and weights ``[N, K]``."""
     key = "sums"
-    finish = weights.factors.setdefault(key, Finish(QParams(1.0), weights))
+    finish = weights.factors.get(key)
+    if finish is None:
+        finish = weights.factors[key] = Finish(QParams(1.0), weights)
     out = numpy.empty((len(x), len(weights.codes)), numpy.int32)
     if not takes(finish, x, _NO_FLOATS):
         return by_blas.multiply(x, 0, weights)

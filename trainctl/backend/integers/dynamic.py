@@ -6,7 +6,7 @@ import numpy
 
 from trainctl.backend.affine import QParams, quantize
 from trainctl.backend.arrays import Array
-from trainctl.backend.integers import compiled
+from trainctl.backend.integers import compiled, own_rows
 from trainctl.backend.integers.weights import IntegerWeights
 
 
@@ -34,6 +34,10 @@ def linear(x: Array, weights: IntegerWeights, bias: Array | None = None) -> Arra
         weights: ``[N, K]``.
         bias: float32 ``[N]``.
     """
+    if own_rows.takes(x):
+        scale, zero_point, codes = own_rows.codes_of(x)
+        sums = compiled.sums(codes, weights)
+        return own_rows.numbers_of(sums, scale, zero_point, weights.totals, weights.scale, bias)
     grids = row_grids(x)
     codes = quantize(x, grids)
     sums = compiled.sums(codes, weights)
