@@ -12,7 +12,7 @@ from trainctl.errors import CheckpointError, DivergedError
 from trainctl.nn.chain import LSTM
 from trainctl.nn.structure import Residual
 from trainctl.quantization.post_training import PostTraining, Quantized, quantize_model, rebuild
-from trainctl.storage.quantization_record import QuantizedLayer, Settings
+from trainctl.storage.quantization_record import Grid, QuantizedLayer, Settings
 
 
 def quantized(model: Any, *batches: Any, **settings: Any) -> Quantized:
@@ -214,10 +214,21 @@ def test_biases_are_corrected():
         {"kind": "Conv2d"},
         {"relu": "0"},
         {"norm": "1"},
-        {"scheme": "dynamic", "kind": "ReLU"},
+        {"scheme": "dynamic", "kind": "ReLU", "input_grid": None},
     ],
 )
 def test_a_record_of_another_model_is_refused(changes: dict[str, Any]):
-    fields = {"name": "0", "kind": "Linear", "scheme": "static", "bits": 8, "per_channel": True, **changes}
+    grid = Grid(scale=0.1, zero_point=3)
+    fields = {"name": "0", "kind": "Linear", "scheme": "static", "bits": 8, "per_channel": True, "input_grid": grid}
+    fields |= changes
     with pytest.raises(CheckpointError, match="its record has"):
         rebuild(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), [QuantizedLayer(**fields)])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "grids"), [("static", {}), ("dynamic", {"input_grid"}), ("weights", {"output_grid"})]
+)
+def test_a_layer_has_the_grids_of_its_scheme(scheme: Any, grids: set[str]):
+    given = dict.fromkeys(grids, Grid(scale=0.1, zero_point=3))
+    with pytest.raises(ValueError, match=f"layer 0: {scheme}, with"):
+        QuantizedLayer(name="0", kind="Linear", scheme=scheme, bits=8, per_channel=True, **given)

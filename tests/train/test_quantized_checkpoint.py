@@ -93,9 +93,8 @@ def test_a_changed_record_is_refused_or_means_another_model(quantized: Path, tmp
             checkpoint = read_checkpoint(target)
             experiment = build_from(checkpoint, target)
             forward(experiment.model, experiment.test_data.gather(np.arange(2))[0])
-        except CheckpointError as error:
+        except CheckpointError:
             refused += 1
-            assert str(error)
     assert 30 < refused < 150
     (target / INDEX).write_bytes(dump_index(whole))
     build_from(read_checkpoint(target), target)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 
@@ -128,6 +128,16 @@ class QuantizedLayer(_Part):
     scale_dtype: Literal["float16", "float32"] = "float32"
     sqnr: Finite | None = None
     nearest_sqnr: Finite | None = None
+
+    @model_validator(mode="after")
+    def _grids_are_those_of_its_scheme(self) -> Self:
+        if (self.input_grid is None) is (self.scheme == "static"):
+            raise ValueError(
+                f"layer {self.name}: {self.scheme}, with {'no' if self.input_grid is None else 'an'} input_grid"
+            )
+        if self.output_grid is not None and self.scheme != "static":
+            raise ValueError(f"layer {self.name}: {self.scheme}, with an output_grid")
+        return self
 
 
 class FloatLayer(_Part):
