@@ -73,6 +73,20 @@ def test_quantize_then_gate(place: Path):
     )
 
 
+def test_quantize_then_export(place: Path):
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    trained = script("train.sh", place, "tiny.yaml", "runs/ship", "train.epochs=1")
+    assert trained.returncode == 0, trained.stderr
+    assert script("quantize-gate.sh", place, "runs/ship", "1", "runs/ship8").returncode == 0
+    written = script("export.sh", place, "runs/ship8", "ship.onnx", "loss>1e6")
+    assert written.returncode == 0, written.stderr
+    assert (place / "ship.onnx").stat().st_size > 1000
+    assert json.loads((place / "ship.onnx.json").read_text())["file"] == "ship.onnx"
+    failed = script("export.sh", place, "runs/ship8", "ship.onnx", "loss>0")
+    assert failed.returncode == 3
+    assert "gate failed: loss is" in failed.stderr
+
+
 def test_a_seed_that_fails_is_in_the_table(place: Path):
     done = script("seeds.sh", place, "tiny.yaml", "runs/seeds", "accuracy <= 1", "0")
     assert done.returncode == 3, done.stderr
